@@ -132,11 +132,45 @@ export interface FamilySpec {
   readonly position: Position
 }
 
+export const PLACES = [
+  'resource',
+  'scope',
+  'span',
+  'span_link',
+  'span_event',
+  'log_record',
+  'body',
+  'data_point',
+  'exemplar',
+] as const
+/** A place where attributes are found, as `on:` names it. */
+export type Place = (typeof PLACES)[number]
+
+/** One line of a lane's field policy. Order matters; the verbs are the contract's. */
+export interface FieldRuleSpec {
+  readonly verb: 'keep' | 'remove' | 'only' | 'hash' | 'truncate'
+  /** Exact keys, globs, or texts (`@name`). */
+  readonly keys: readonly { readonly key: string; readonly position: Position }[]
+  /** `truncate … to`: how many UTF-8 bytes stay. Undefined for the other verbs. */
+  readonly bytesMax: number | undefined
+  /** Empty: every place. */
+  readonly on: readonly Place[]
+  /** Family names; empty: any. */
+  readonly families: readonly string[]
+  /** Globs; empty: any. */
+  readonly eventNames: readonly string[]
+  readonly position: Position
+}
+
 export interface LaneSpec {
   readonly name: string
   readonly signal: Signal
   /** The user's lines, then the preset's. */
   readonly accept: readonly AcceptLineSpec[]
+  /** The user's lines, then the preset's. */
+  readonly fields: readonly FieldRuleSpec[]
+  readonly unlistedFields: 'keep' | 'remove'
+  readonly wire: 'as_is' | 'canonical'
   readonly exporters: readonly { readonly name: string; readonly position: Position }[]
   readonly position: Position
 }

@@ -1,0 +1,43 @@
+/**
+ * Everything that Laneway says of itself, as typed events in one place.
+ *
+ * Parts of the program emit events; the ledger, the Prometheus metrics and the log listen. No event carries
+ * record content: only counts, names from the configuration, codes and durations.
+ */
+import type { Signal } from '../otlp/signal.ts'
+import type { Reason, TallyRow } from './tally.ts'
+
+export type TelemetryEvent =
+  /** The fate of one whole request is known: its items enter the ledger in one step. */
+  | { readonly type: 'request_decided'; readonly signal: Signal; readonly tally: readonly TallyRow[] }
+  /** A request was answered. `reason` is empty for 200. */
+  | {
+      readonly type: 'request_answered'
+      readonly signal: Signal | 'unknown'
+      readonly code: number
+      readonly reason: Reason | 'unsupported' | ''
+      readonly durationMs: number
+    }
+  /** A parcel entered an exporter's queue. */
+  | { readonly type: 'parcel_admitted'; readonly exporter: string; readonly items: number; readonly bytes: number }
+  /** A parcel, or a part of one, left an exporter's queue for good. */
+  | {
+      readonly type: 'parcel_settled'
+      readonly exporter: string
+      readonly outcome: 'sent' | 'rejected' | 'dead' | 'lost'
+      readonly items: number
+      readonly bytes: number
+    }
+  /** An exporter cannot deliver just now; said once a change, not once a try. `detail` holds no content of records. */
+  | { readonly type: 'backend_down'; readonly exporter: string; readonly detail: string }
+  | { readonly type: 'backend_up'; readonly exporter: string }
+  /** A backend refused items for good, or warned. `message` is the backend's own, cut to a bounded length. */
+  | {
+      readonly type: 'backend_refused'
+      readonly exporter: string
+      readonly status: number
+      readonly items: number
+      readonly message: string
+    }
+
+export type Emit = (event: TelemetryEvent) => void
