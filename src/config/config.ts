@@ -190,6 +190,8 @@ export interface PolicySpec {
   readonly unreviewed: Disposal
   readonly foreign: Disposal
   readonly rehome: { readonly toLogs: boolean; readonly toTraces: boolean }
+  /** Where each of these three was said, for `explain`. */
+  readonly positions: { readonly unreviewed: Position; readonly foreign: Position; readonly rehome: Position }
   readonly lanes: readonly LaneSpec[]
 }
 
