@@ -74,7 +74,8 @@ export class Cursor {
     let value = 0
     let scale = 1
     for (let at = start; at < end; at++) {
-      if (at - start === varintBytesMax) throw new MalformedRequest('varint over ten bytes', { offset: start })
+      if (at - start === varintBytesMax)
+        throw new MalformedRequest('varint over ten bytes', { offset: start })
       const byte = bytes[at]
       value += (byte & 0x7f) * scale
       if (byte < 0x80) {

@@ -97,11 +97,7 @@ export class Edits {
   /** Ends the recording: the splice that makes the new bytes, or undefined if there were no edits. */
   take(source: Uint8Array): Splice | undefined {
     if (this.#length === 0) return undefined
-    return new Splice(
-      source,
-      this.#ops.slice(0, this.#length),
-      this.#literals.slice(0, this.#literalsLength),
-    )
+    return new Splice(source, this.#ops.slice(0, this.#length), this.#literals.slice(0, this.#literalsLength))
   }
 
   #openFrames(): void {

@@ -1,0 +1,233 @@
+/**
+ * From a target to a verdict: DESIGN's rules 1, 3, 5 and 6, on data from the configuration.
+ *
+ * A subject is a target as the policy sees it; its decisions are made when first asked for and kept with it.
+ * A decision is a verdict, or, where accept lines have conditions, a function of the item's facts.
+ */
+import type { Disposal, PolicySpec } from '../config/config.ts'
+import type { Position } from '../errors.ts'
+import type { Carriage, Signal } from '../otlp/signal.ts'
+import { type AcceptLine, type Facts, holds, isNamedBy, type Step, stepsFor } from './accept.ts'
+import { type ByteString, type Classify, noTarget, type TargetClass, toByteString } from './family.ts'
+import type { Fallback, Verdict, Verdicts } from './verdict.ts'
+
+export interface Decision {
+  /** Set where the target alone decides. */
+  readonly verdict: Verdict | undefined
+  /** Decides with the item's facts. */
+  readonly ask: (facts: Facts) => Verdict
+}
+
+/** A target and what is decided of it so far. */
+export interface Subject {
+  readonly target: TargetClass
+  /** Whether some traces lane takes events of this target: what a doubtful target must never be. */
+  readonly isTraceSafe: boolean
+  readonly decisions: Partial<Record<Carriage, Decision>>
+  /** Decisions on events whose target is in doubt and stands for this one. */
+  readonly doubtful: Partial<Record<Carriage, Decision>>
+}
+
+export interface DecidedLane {
+  readonly name: string
+  readonly signal: Signal
+  readonly accept: readonly AcceptLine[]
+}
+
+type DeciderSpec = Pick<PolicySpec, 'namespace' | 'unreviewed' | 'foreign' | 'positions'>
+
+export class Decider {
+  readonly #spec: DeciderSpec
+  readonly #lanes: readonly DecidedLane[]
+  readonly #verdicts: Verdicts
+  readonly #classify: Classify
+  readonly #familiesInEvents: ReadonlySet<string>
+  /** The subject of items without a target. */
+  readonly none: Subject
+  /** The subject of spans whose target is in doubt: no family, no namespace. */
+  readonly #doubtfulSpan: Subject
+
+  constructor(spec: DeciderSpec, lanes: readonly DecidedLane[], verdicts: Verdicts, classify: Classify) {
+    this.#spec = spec
+    this.#lanes = lanes
+    this.#verdicts = verdicts
+    this.#classify = classify
+    this.#familiesInEvents = familiesNamed(lanes)
+    this.none = this.#subject(noTarget)
+    this.#doubtfulSpan = this.#subject(noTarget)
+  }
+
+  subject(target: ByteString): Subject {
+    return target === '' ? this.none : this.#subject(this.#classify(target))
+  }
+
+  decide(subject: Subject, carriage: Carriage): Decision {
+    let decision = subject.decisions[carriage]
+    if (decision === undefined) {
+      const { target } = subject
+      decision =
+        carriage === 'span' || carriage === 'data_point'
+          ? this.#decideNative(target, carriage, this.#nativeFamily(target))
+          : this.#decideEvent(this.#asEvent(target), carriage, undefined)
+      subject.decisions[carriage] = decision
+    }
+    return decision
+  }
+
+  /**
+   * Rule 6: the target is no string, or was given with different values. A span belongs to no family. An
+   * event goes by the first of its `values` that is in the namespace and not trace-safe, else by the
+   * namespace itself, and to log lanes only; with no value in the namespace it is dropped.
+   */
+  decideDoubtful(values: readonly ByteString[], carriage: Carriage): Decision {
+    if (carriage === 'span' || carriage === 'data_point') {
+      const span = this.#doubtfulSpan
+      span.decisions[carriage] ??= this.#decideNative(span.target, carriage, 'ambiguous')
+      return span.decisions[carriage]
+    }
+    const ours = values.map((value) => this.subject(value)).filter(({ target }) => target.inNamespace)
+    const fallback: Fallback = { outcome: 'dropped', reason: 'ambiguous_target', lane: '', rule: undefined }
+    if (ours.length === 0) {
+      const verdict = this.#verdicts.settle({
+        carriage,
+        family: 'ambiguous',
+        taken: 0,
+        rule: undefined,
+        fallback,
+      })
+      return { verdict, ask: () => verdict }
+    }
+    const subject =
+      ours.find(({ isTraceSafe }) => !isTraceSafe) ?? this.subject(toByteString(this.#spec.namespace))
+    subject.doubtful[carriage] ??= this.#decideEvent(this.#asEvent(subject.target), carriage, fallback)
+    return subject.doubtful[carriage]
+  }
+
+  #subject(target: TargetClass): Subject {
+    const event = this.#asEvent(target)
+    const traces = this.#verdicts.lanesOf('traces')
+    const isTraceSafe = this.#eventSteps(event).some(
+      (steps, lane) => (traces & (1 << lane)) !== 0 && steps.some((step) => step.takes),
+    )
+    return { target, isTraceSafe, decisions: {}, doubtful: {} }
+  }
+
+  /** Events of a family outside the namespace are foreign unless a lane names the family. */
+  #asEvent(target: TargetClass): TargetClass {
+    const { family, inNamespace } = target
+    if (inNamespace || family === undefined || this.#familiesInEvents.has(family)) return target
+    return { ...target, family: undefined }
+  }
+
+  #nativeFamily({ family, inNamespace }: TargetClass): string {
+    return family ?? (inNamespace ? 'unreviewed' : 'foreign')
+  }
+
+  #decideNative(target: TargetClass, carriage: 'span' | 'data_point', family: string): Decision {
+    const items = carriage === 'span' ? 'spans' : 'points'
+    const steps = this.#lanes.map((lane) =>
+      stepsFor(lane.accept, items, target, { onlyNamed: false, isAdmitted: false }),
+    )
+    return this.#decision({ steps, carriage, family, lanes: -1, fallback: undefined })
+  }
+
+  #decideEvent(target: TargetClass, carriage: Carriage, doubt: Fallback | undefined): Decision {
+    const family = doubt === undefined ? this.#nativeFamily(target) : 'ambiguous'
+    const disposal = this.#disposal(target)
+    const disposed: Fallback | undefined =
+      disposal === undefined || disposal.how === 'forward'
+        ? undefined
+        : {
+            outcome: disposal.how === 'drop' ? 'dropped' : 'quarantined',
+            reason: target.inNamespace ? 'unreviewed' : 'foreign',
+            lane: '',
+            rule: disposal.position,
+          }
+    const lanes = doubt === undefined ? -1 : this.#verdicts.lanesOf('logs')
+    return this.#decision({
+      steps: this.#eventSteps(target),
+      carriage,
+      family,
+      lanes,
+      fallback: disposed ?? doubt,
+    })
+  }
+
+  #eventSteps(target: TargetClass): readonly (readonly Step[])[] {
+    const disposal = this.#disposal(target)
+    const scope = {
+      onlyNamed: disposal !== undefined && disposal.how !== 'forward',
+      isAdmitted: disposal?.how === 'forward',
+    }
+    return this.#lanes.map((lane) => stepsFor(lane.accept, 'events', target, scope))
+  }
+
+  /** What `unreviewed` or `foreign` says of a target that is of no family and that no lane names. */
+  #disposal(target: TargetClass): { readonly how: Disposal; readonly position: Position } | undefined {
+    if (target.family !== undefined) return undefined
+    if (this.#lanes.some((lane) => isNamedBy(lane.accept, target))) return undefined
+    const { unreviewed, foreign, positions } = this.#spec
+    return target.inNamespace
+      ? { how: unreviewed, position: positions.unreviewed }
+      : { how: foreign, position: positions.foreign }
+  }
+
+  #decision(question: {
+    readonly steps: readonly (readonly Step[])[]
+    readonly carriage: Carriage
+    readonly family: string
+    /** The lanes that may take the item, as bits. */
+    readonly lanes: number
+    readonly fallback: Fallback | undefined
+  }): Decision {
+    const ask = (facts: Facts | undefined): Verdict => {
+      let taken = 0
+      let rule: Position | undefined
+      let refusal: Fallback | undefined
+      question.steps.forEach((steps, lane) => {
+        if ((question.lanes & (1 << lane)) === 0) return
+        const step = steps.find(
+          ({ condition, takes }) =>
+            condition === undefined || (facts !== undefined && holds(condition, facts, takes)),
+        )
+        if (step === undefined) return
+        if (step.takes) {
+          taken |= 1 << lane
+          rule ??= step.rule
+        } else {
+          refusal ??= {
+            outcome: 'dropped',
+            reason: 'lane_rule',
+            lane: this.#lanes[lane].name,
+            rule: step.rule,
+          }
+        }
+      })
+      const fallback = question.fallback ??
+        refusal ?? { outcome: 'dropped', reason: 'no_lane', lane: '', rule: undefined }
+      return this.#verdicts.settle({
+        carriage: question.carriage,
+        family: question.family,
+        taken,
+        rule,
+        fallback,
+      })
+    }
+    const isConditional = question.steps.some((steps) =>
+      steps.some(({ condition }) => condition !== undefined),
+    )
+    return { verdict: isConditional ? undefined : ask(undefined), ask }
+  }
+}
+
+/** The families that accept lines name for events. */
+function familiesNamed(lanes: readonly DecidedLane[]): ReadonlySet<string> {
+  const families = new Set<string>()
+  for (const lane of lanes) {
+    for (const line of lane.accept) {
+      if (line.items !== 'events') continue
+      for (const { subject } of line.selectors) if (subject.kind === 'family') families.add(subject.name)
+    }
+  }
+  return families
+}

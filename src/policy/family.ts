@@ -1,0 +1,142 @@
+/**
+ * Which family a target is in, by whole segments or by raw prefix; and which targets the accept lines name.
+ *
+ * Inside the namespace only `.` ends a segment; outside it `.` and `::` both do. The longest matching target
+ * wins. The namespace alone, and a target with an empty segment, are in the namespace and in no family that
+ * a longer name would give. Targets are compared as bytes (held in latin1 strings), so text that is not
+ * UTF-8 matches nothing by accident.
+ */
+import type { PolicySpec } from '../config/config.ts'
+
+/** A text's UTF-8 bytes as a string of that many characters: the form in which targets are compared. */
+export type ByteString = string
+
+/** All that rules can ask of a target. One object for each distinct target, while it is remembered. */
+export interface TargetClass {
+  /** Whether there is a target at all. */
+  readonly present: boolean
+  readonly inNamespace: boolean
+  /** The family that owns the target, or undefined. */
+  readonly family: string | undefined
+  /** Targets in accept lines that own this one. */
+  readonly named: ReadonlySet<string>
+}
+
+export type Classify = (target: ByteString) => TargetClass
+
+/** The class of an item without a target. */
+export const noTarget: TargetClass = {
+  present: false,
+  inNamespace: false,
+  family: undefined,
+  named: new Set(),
+}
+
+export function toByteString(text: string): ByteString {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}
+
+/** Makes the classifier of a policy. `selectorTargets` are the targets that its accept lines name. */
+export function createClassifier(
+  spec: Pick<PolicySpec, 'namespace' | 'match' | 'families'>,
+  selectorTargets: Iterable<string>,
+): Classify {
+  const namespace = toByteString(spec.namespace)
+  const families = new Map<ByteString, string>()
+  for (const family of spec.families) {
+    for (const { target } of family.targets) families.set(toByteString(target), family.name)
+  }
+  const selectors = new Map<ByteString, string>()
+  for (const target of selectorTargets) selectors.set(toByteString(target), target)
+  const familyLengths = lengthsOf(families)
+  const selectorLengths = lengthsOf(selectors)
+
+  const owns = (owner: ByteString, target: ByteString): boolean => {
+    if (spec.match === 'prefix') return target.startsWith(owner)
+    if (target === owner) return true
+    if (!target.startsWith(owner)) return false
+    if (target[owner.length] === '.') return true
+    return !inNamespace(owner) && target.startsWith('::', owner.length)
+  }
+  const inNamespace = (target: ByteString): boolean => {
+    if (namespace === '') return false
+    if (spec.match === 'prefix') return target.startsWith(namespace)
+    return target === namespace || target.startsWith(`${namespace}.`)
+  }
+
+  return (target) => {
+    if (target === '') return noTarget
+    const isOurs = inNamespace(target)
+    const isBroken = spec.match === 'segment' && isOurs && target.split('.').includes('')
+    let family: string | undefined
+    for (const length of isBroken ? [] : familyLengths) {
+      const owner = target.slice(0, length)
+      const candidate = families.get(owner)
+      if (candidate !== undefined && owns(owner, target)) {
+        family = candidate
+        break
+      }
+    }
+    const named = new Set<string>()
+    for (const length of selectorLengths) {
+      const owner = target.slice(0, length)
+      const selector = selectors.get(owner)
+      if (selector !== undefined && (isBroken ? owner === target : owns(owner, target))) named.add(selector)
+    }
+    return { present: true, inNamespace: isOurs, family, named }
+  }
+}
+
+/** The distinct lengths of the keys, longest first: a look-up tries each once, however many keys there are. */
+function lengthsOf(targets: ReadonlyMap<ByteString, string>): readonly number[] {
+  return [...new Set([...targets.keys()].map((target) => target.length))].sort((one, other) => other - one)
+}
+
+const slots = 1024
+const bytesMax = 128
+
+interface Remembered<Value> {
+  readonly hash: number
+  readonly bytes: Uint8Array
+  readonly value: Value
+}
+
+/**
+ * Remembers what was made of the texts seen last, by their bytes, in a table that never grows: a flood of
+ * invented targets costs time, not memory. Scratch state owned by a compiled policy.
+ */
+export class Memory<Value> {
+  readonly #make: (text: ByteString) => Value
+  readonly #table: (Remembered<Value> | undefined)[]
+
+  constructor(make: (text: ByteString) => Value) {
+    this.#make = make
+    this.#table = new Array<Remembered<Value> | undefined>(slots).fill(undefined)
+  }
+
+  /** What is made of the text in `bytes[start, end)`. */
+  of(bytes: Uint8Array, start: number, end: number): Value {
+    const length = end - start
+    if (length > bytesMax) return this.#make(latin1(bytes, start, end))
+    let hash = length
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193)
+    const slot = (hash ^ (hash >>> 15)) & (slots - 1)
+    const found = this.#table[slot]
+    if (found !== undefined && found.hash === hash && isAt(found.bytes, bytes, start, length))
+      return found.value
+    const value = this.#make(latin1(bytes, start, end))
+    this.#table[slot] = { hash, bytes: bytes.slice(start, end), value }
+    return value
+  }
+}
+
+/** The bytes of `[start, end)` as a byte string. */
+export function latin1(bytes: Uint8Array, start: number, end: number): ByteString {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+}
+
+function isAt(needle: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
+  if (needle.length !== length) return false
+  for (let index = 0; index < length; index++) if (needle[index] !== bytes[start + index]) return false
+  return true
+}
