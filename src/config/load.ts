@@ -1,0 +1,110 @@
+/**
+ * The configuration, loaded: text → tree → checked → Config, frozen, or every problem at once.
+ *
+ * Reads files, and nothing else of the world but what it is given. Throws ConfigError and no other error for
+ * whatever a file holds. What it reports never shows a secret.
+ */
+import { ConfigError, type Position, type Problem } from '../errors.ts'
+import { compilePolicy } from '../policy/compile.ts'
+import { checkTree, loadSchema } from './check.ts'
+import type { Config } from './config.ts'
+import { reportDoubts } from './doubts.ts'
+import { canonicalExporter, hasUrlFor, mapExporters } from './map-exporters.ts'
+import { mapPolicy } from './map-policy.ts'
+import { mapProcess } from './map-process.ts'
+import { reportPending } from './pending.ts'
+import { type ResolvedTree, resolveTree } from './resolve.ts'
+import type { ConfigInput } from './sources.ts'
+import { entriesOf, nodeAt, type Report, textOf } from './tree.ts'
+
+/** Keys of HMAC-SHA-256 that are shorter than its digest are weaker than it. */
+const HASH_KEY_BYTES_MIN = 32
+
+export type { ConfigInput } from './sources.ts'
+
+/** Throws ConfigError with all errors and warnings; a Config that is returned has only warnings. */
+export function loadConfig(input: ConfigInput): Config {
+  return loadResolved(input).config
+}
+
+/** For print-config too: the Config, and the tree that it was made of. */
+export function loadResolved(input: ConfigInput): { readonly config: Config; readonly tree: ResolvedTree } {
+  const problems: Problem[] = []
+  const report: Report = (severity, position, key, message) => {
+    problems.push({ severity, position, key, message })
+  }
+  const tree = resolveTree(input, report)
+  if (tree === undefined) throw new ConfigError(tidy(problems))
+  const { root, source, directoryOf } = tree
+  checkTree(root, loadSchema(), report)
+  reportPending(root, report)
+  const process = mapProcess(root, directoryOf, report)
+  const exporters = mapExporters(root, { directoryOf, storageBytesMax: process.storage.bytesMax, report })
+  const policySpec = mapPolicy(root, report)
+  checkUrls(tree, policySpec.lanes, report)
+  checkHashKey(tree, report)
+  const { policy, problems: policyProblems } = compilePolicy(policySpec)
+  problems.push(...policyProblems)
+  if (!problems.some(isError)) reportDoubts({ spec: policySpec, policy, exporters }, report)
+  const all = tidy(problems)
+  if (all.some(isError)) throw new ConfigError(all)
+  return { config: freeze({ source, ...process, policy: policySpec, exporters, warnings: all }), tree }
+}
+
+function checkUrls({ root }: ResolvedTree, lanes: Config['policy']['lanes'], report: Report): void {
+  const exporters = new Map(
+    entriesOf(nodeAt(root, 'exporters')).map(([name, { value }]) => [canonicalExporter(name), value]),
+  )
+  for (const lane of lanes) {
+    for (const { name, position } of lane.exporters) {
+      const node = exporters.get(name)
+      if (node === undefined || name.split('/', 1)[0] !== 'otlp_http' || hasUrlFor(node, lane.signal))
+        continue
+      report(
+        'error',
+        position,
+        `lanes.${lane.name}.exporters`,
+        `exporter \`${name}\` has no URL for ${lane.signal}; give it \`endpoint\` or \`${lane.signal}_endpoint\``,
+      )
+    }
+  }
+}
+
+function checkHashKey({ root }: ResolvedTree, report: Report): void {
+  const node = nodeAt(root, 'hash_key')
+  const key = textOf(node)
+  if (node === undefined || key === undefined || Buffer.byteLength(key) >= HASH_KEY_BYTES_MIN) return
+  report(
+    'error',
+    node.position,
+    'hash_key',
+    `is shorter than ${HASH_KEY_BYTES_MIN} bytes; make one with \`openssl rand -hex 32\``,
+  )
+}
+
+function isError({ severity }: Problem): boolean {
+  return severity === 'error'
+}
+
+/** In the order of the files; what follows from a problem at the same place with the same key is left out. */
+function tidy(problems: readonly Problem[]): readonly Problem[] {
+  const place = ({ file, line, column }: Position): string => `${file}:${line}:${column}`
+  const seen = new Set<string>()
+  const kept = problems.filter(({ severity, position, key }) => {
+    const id = `${severity} ${place(position)} ${key}`
+    return !seen.has(id) && seen.add(id)
+  })
+  const files = [...new Set(kept.map(({ position }) => position.file))]
+  return kept.toSorted(({ position: one }, { position: other }) => {
+    const byFile = files.indexOf(one.file) - files.indexOf(other.file)
+    return byFile || one.line - other.line || one.column - other.column
+  })
+}
+
+function freeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) freeze(inner)
+  }
+  return value
+}

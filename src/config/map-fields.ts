@@ -1,0 +1,85 @@
+/**
+ * The lines of a lane's `fields` → FieldRuleSpec, in order: one verb a line, its keys and its filters.
+ */
+import { didYouMean } from '../policy/nearest.ts'
+import { type FieldRuleSpec, PLACES } from './config.ts'
+import {
+  itemsOf,
+  type Node,
+  nodeAt,
+  numberOf,
+  oneOrMany,
+  type Report,
+  sizeOf,
+  textOf,
+  textsOf,
+  wordOf,
+} from './tree.ts'
+
+const VERBS = ['keep', 'remove', 'only', 'hash', 'truncate'] as const
+
+/** Texts outside attributes that a rule can name. */
+export const FIELD_TEXTS = [
+  '@name',
+  '@status.message',
+  '@trace_state',
+  '@body',
+  '@event_name',
+  '@severity_text',
+  '@schema_url',
+  '@scope.name',
+  '@scope.version',
+  '@metric.name',
+  '@metric.description',
+] as const
+
+/** Places that no item's event name or family can be asked of: they belong to many items. */
+const SHARED_PLACES: ReadonlySet<string> = new Set(['resource', 'scope'])
+
+export function mapFields(key: string, lines: readonly Node[], report: Report): readonly FieldRuleSpec[] {
+  return lines.flatMap((line) => mapRule(key, line, report) ?? [])
+}
+
+function mapRule(key: string, line: Node, report: Report): FieldRuleSpec | undefined {
+  const fail = (node: Node, message: string): void => report('error', node.position, key, message)
+  const verbs = VERBS.filter((verb) => nodeAt(line, verb) !== undefined)
+  const [verb] = verbs
+  if (line.kind !== 'map') return undefined
+  if (verb === undefined || verbs.length > 1) {
+    const count = verb === undefined ? 'has no verb' : `has ${verbs.length} verbs (${verbs.join(', ')})`
+    fail(line, `${count}; a line has one of ${VERBS.join(', ')}`)
+    return undefined
+  }
+  const keys = itemsOf(nodeAt(line, verb)).flatMap((node) => {
+    const text = textOf(node)
+    return text === undefined ? [] : [{ key: text, position: node.position, node }]
+  })
+  for (const { key: field, node } of keys) {
+    if (field.startsWith('@') && !FIELD_TEXTS.some((text) => text === field)) {
+      fail(
+        node,
+        `is no text that a rule can name${didYouMean(field, FIELD_TEXTS) || `; there are ${FIELD_TEXTS.join(', ')}`}`,
+      )
+    }
+  }
+  const to = nodeAt(line, 'to')
+  const bytesMax = numberOf(to) ?? sizeOf(to)
+  if (verb === 'truncate' && to === undefined)
+    fail(line, '`truncate` needs `to`: how many bytes stay, such as `to: 256B`')
+  if (verb !== 'truncate' && to !== undefined)
+    fail(to, `\`to\` belongs to \`truncate\`, not to \`${verb}\`; leave it out`)
+  const on = oneOrMany(nodeAt(line, 'on')).flatMap((node) => wordOf(node, PLACES) ?? [])
+  const filter = nodeAt(line, 'event_name') ?? nodeAt(line, 'family')
+  if (filter !== undefined && on.length > 0 && on.every((place) => SHARED_PLACES.has(place))) {
+    fail(filter, 'a resource or scope is shared by items of many families and names; leave the filter out')
+  }
+  return {
+    verb,
+    keys: keys.map(({ key: field, position }) => ({ key: field, position })),
+    bytesMax: verb === 'truncate' ? bytesMax : undefined,
+    on,
+    families: textsOf(oneOrMany(nodeAt(line, 'family'))),
+    eventNames: textsOf(oneOrMany(nodeAt(line, 'event_name'))),
+    position: line.position,
+  }
+}

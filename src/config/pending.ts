@@ -1,0 +1,129 @@
+/**
+ * Keys of the contract that are read but not enforced yet: accepted at the value that means "off", refused
+ * otherwise, so that nobody believes in a protection that is not there. A row goes when its part works.
+ */
+import { booleanOf, entriesOf, itemsOf, type Node, nodeAt, type Report, textOf } from './tree.ts'
+
+interface Pending {
+  /** Keys from the top; `*` is any key. */
+  readonly path: readonly string[]
+  /** The value that asks for what is not there, if the node holds one. */
+  readonly asked: (node: Node) => Node | undefined
+  readonly what: string
+  readonly remedy: string
+}
+
+const always = (node: Node): Node => node
+const isWord =
+  (word: string) =>
+  (node: Node): Node | undefined =>
+    textOf(node) === word ? node : undefined
+const isTrue = (node: Node): Node | undefined => (booleanOf(node) === true ? node : undefined)
+
+const ROWS: readonly Pending[] = [
+  {
+    path: ['policy', 'preset'],
+    asked: isWord('codex-strict'),
+    what: 'preset codex-strict',
+    remedy: 'write `preset: codex`',
+  },
+  {
+    path: ['policy', 'unreviewed'],
+    asked: isWord('quarantine'),
+    what: 'quarantine',
+    remedy: 'write `unreviewed: forward` or `unreviewed: drop`',
+  },
+  {
+    path: ['policy', 'foreign'],
+    asked: isWord('quarantine'),
+    what: 'quarantine',
+    remedy: 'write `foreign: drop` or `foreign: forward`',
+  },
+  { path: ['policy', 'rehome'], asked: isTrue, what: 'rehoming', remedy: 'write `rehome: false`' },
+  { path: ['policy', 'rehome', 'to_logs'], asked: isTrue, what: 'rehoming', remedy: 'write `rehome: false`' },
+  {
+    path: ['policy', 'rehome', 'to_traces'],
+    asked: isTrue,
+    what: 'rehoming',
+    remedy: 'write `rehome: false`',
+  },
+  { path: ['policy', 'reviews'], asked: always, what: 'reviews', remedy: 'leave it out' },
+  {
+    path: ['lanes', '*', 'fields'],
+    asked: (node) => itemsOf(node)[0],
+    what: 'field policies',
+    remedy: 'write `fields: []`, and keep off this lane what may not leave',
+  },
+  {
+    path: ['lanes', '*', 'unlisted_fields'],
+    asked: isWord('remove'),
+    what: 'field policies',
+    remedy: 'write `unlisted_fields: keep`',
+  },
+  {
+    path: ['lanes', '*', 'wire'],
+    asked: isWord('canonical'),
+    what: 'canonical wire form',
+    remedy: 'write `wire: as_is`',
+  },
+  {
+    path: ['exporters', '*', 'sending_queue', 'storage'],
+    asked: isWord('disk'),
+    what: 'disk queues',
+    remedy: 'write `storage: memory`',
+  },
+  {
+    path: ['exporters', '*', 'sending_queue', 'wait_for_result'],
+    asked: isTrue,
+    what: 'waiting for the result',
+    remedy: 'write `wait_for_result: false`',
+  },
+  { path: ['hash_key'], asked: always, what: 'the hash verb', remedy: 'leave it out' },
+  { path: ['storage', 'quarantine_max_size'], asked: always, what: 'quarantine', remedy: 'leave it out' },
+  { path: ['storage', 'dead_letters_max_size'], asked: always, what: 'dead letters', remedy: 'leave it out' },
+  {
+    path: ['storage', 'retention'],
+    asked: always,
+    what: 'dead letters and quarantine',
+    remedy: 'leave it out',
+  },
+  {
+    path: ['admin', 'tap_values'],
+    asked: isTrue,
+    what: '`laneway tap`',
+    remedy: 'write `tap_values: false`',
+  },
+]
+
+/** Refuses what is asked for and not there, and says once what the running program does not do. */
+export function reportPending(root: Node, report: Report): void {
+  for (const { path, asked, what, remedy } of ROWS) {
+    for (const [key, found] of nodesAt(root, path)) {
+      const asking = asked(found)
+      if (asking !== undefined) report('error', asking.position, key, `not enforced yet: ${what}; ${remedy}`)
+    }
+  }
+  if (ROWS.length > 0) {
+    const missing = [...new Set(ROWS.map(({ what }) => what))].join(', ')
+    report(
+      'warning',
+      nodeAt(root, 'policy')?.position ?? root.position,
+      '',
+      `this version does not have yet: ${missing}. Every attribute of an item that a lane takes leaves with it; an event in the wrong carriage is dropped as wrong_carriage; queues are in memory`,
+    )
+  }
+}
+
+function nodesAt(root: Node, path: readonly string[]): readonly (readonly [string, Node])[] {
+  let found: readonly (readonly [string, Node])[] = [['', root]]
+  for (const step of path) {
+    found = found.flatMap(([key, node]) => {
+      const steps = step === '*' ? entriesOf(node).map(([name]) => name) : [step]
+      return steps.flatMap((name) => {
+        const below = nodeAt(node, name)
+        return below === undefined ? [] : [[key === '' ? name : `${key}.${name}`, below] as const]
+      })
+    })
+  }
+  return found
+}
