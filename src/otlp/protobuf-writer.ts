@@ -1,0 +1,137 @@
+/**
+ * Writes protobuf fields into one growing buffer, in a single pass.
+ *
+ * The length of a nested message is not known when its tag is written: one byte is kept for it, and the
+ * message is moved when its length needs more. Varints are canonical. 64-bit integers come as two halves.
+ * Source: protobuf.dev/programming-guides/encoding.
+ */
+
+/** Shorter texts are copied faster byte by byte than by a call. */
+const shortBytesMax = 24
+
+/** Scratch state of one conversion: the buffer, and `at`, the end of what is written. */
+export class ProtobufWriter {
+  bytes: Buffer
+  at = 0
+
+  constructor(bytesExpected: number) {
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(bytesExpected, 64))
+  }
+
+  /** The bytes written. A buffer that is much too large is not handed on: a queue would have to hold all of it. */
+  finish(): Uint8Array {
+    const used = this.bytes.subarray(0, this.at)
+    if (this.at >= this.bytes.length * 0.75) return used
+    const exact = Buffer.allocUnsafeSlow(this.at)
+    exact.set(used)
+    return exact
+  }
+
+  /** An integer from 0 to 2^53. */
+  varint(value: number): void {
+    if (this.at + 10 > this.bytes.length) this.#grow(10)
+    const { bytes } = this
+    let rest = value
+    let at = this.at
+    while (rest >= 0x8000_0000) {
+      bytes[at++] = (rest % 128) + 128
+      rest = Math.floor(rest / 128)
+    }
+    while (rest > 127) {
+      bytes[at++] = (rest & 127) | 128
+      rest >>>= 7
+    }
+    bytes[at++] = rest
+    this.at = at
+  }
+
+  /** 64 bits in two unsigned halves. */
+  varint64(low: number, high: number): void {
+    if (high < 0x20_0000) {
+      this.varint(high * 0x1_0000_0000 + low)
+      return
+    }
+    if (this.at + 10 > this.bytes.length) this.#grow(10)
+    let lowRest = low
+    let highRest = high
+    while (highRest > 0 || lowRest > 127) {
+      this.bytes[this.at++] = (lowRest & 127) | 128
+      lowRest = ((lowRest >>> 7) | (highRest << 25)) >>> 0
+      highRest >>>= 7
+    }
+    this.bytes[this.at++] = lowRest
+  }
+
+  fixed32(value: number): void {
+    if (this.at + 4 > this.bytes.length) this.#grow(4)
+    const { bytes, at } = this
+    bytes[at] = value
+    bytes[at + 1] = value >>> 8
+    bytes[at + 2] = value >>> 16
+    bytes[at + 3] = value >>> 24
+    this.at = at + 4
+  }
+
+  fixed64(low: number, high: number): void {
+    this.fixed32(low)
+    this.fixed32(high)
+  }
+
+  double(value: number): void {
+    if (this.at + 8 > this.bytes.length) this.#grow(8)
+    this.bytes.writeDoubleLE(value, this.at)
+    this.at += 8
+  }
+
+  /** One byte that is not part of a number. */
+  byte(value: number): void {
+    if (this.at === this.bytes.length) this.#grow(1)
+    this.bytes[this.at++] = value
+  }
+
+  /** A length and the bytes `[start, end)` of `source`. */
+  delimited(source: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    this.varint(length)
+    if (this.at + length > this.bytes.length) this.#grow(length)
+    if (length <= shortBytesMax) {
+      const { bytes } = this
+      let at = this.at
+      for (let from = start; from < end; from++) bytes[at++] = source[from]
+    } else {
+      this.bytes.set(source.subarray(start, end), this.at)
+    }
+    this.at += length
+  }
+
+  text(value: string): void {
+    const bytes = Buffer.from(value)
+    this.delimited(bytes, 0, bytes.length)
+  }
+
+  /** Starts a nested message, or a packed list; the result goes to `close`. */
+  open(): number {
+    this.byte(0)
+    return this.at
+  }
+
+  close(start: number): void {
+    const length = this.at - start
+    if (length < 128) {
+      this.bytes[start - 1] = length
+      return
+    }
+    const lengthBytes = length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : length < 0x1000_0000 ? 4 : 5
+    if (this.at + lengthBytes > this.bytes.length) this.#grow(lengthBytes)
+    this.bytes.copyWithin(start - 1 + lengthBytes, start, this.at)
+    this.at = start - 1
+    this.varint(length)
+    this.at += length
+  }
+
+  #grow(bytesNeeded: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.at + bytesNeeded + 64))
+    grown.set(this.bytes.subarray(0, this.at))
+    this.bytes = grown
+  }
+}
