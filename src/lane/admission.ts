@@ -1,0 +1,148 @@
+/**
+ * Admission: the parcels of one request enter the queues of all their exporters, or of none.
+ *
+ * Three steps. Reserve bytes in every queue that is needed, synchronously, all or none; make the durable parts
+ * durable in one commit; hand over, which cannot fail. The sender's 200 means that all three are done.
+ *
+ * A queue charges what a parcel keeps in memory. A parcel that is under half of its pin is copied into bytes of
+ * its own first, so that a small parcel does not keep a large body from being reused. Admission does not take
+ * over the caller's hold on a pin: each queue retains it for itself.
+ *
+ * Source: DESIGN, "How bytes flow".
+ */
+import type { Parcel, Pin } from '../otlp/parcel.ts'
+import { copyChunks } from './batch.ts'
+import { ENTRY_OVERHEAD_BYTES, type ExporterQueue } from './queue.ts'
+
+/** What a refused sender is told to wait: long enough for a backend to come back, short enough not to lose a session. */
+export const RETRY_AFTER_SECONDS = 5
+
+export type Admission =
+  | { readonly admitted: true }
+  | {
+      readonly admitted: false
+      readonly reason: 'queue_full' | 'stopping'
+      /** Names the exporter and the remedy; never content. */
+      readonly message: string
+      readonly retryAfterSeconds: number
+    }
+
+export type Admit = (parcels: readonly Parcel[]) => Promise<Admission>
+
+/** Makes parcels durable, all in one commit. What it refuses, the request is refused with. */
+export type Commit = (parcels: readonly Parcel[]) => Promise<Admission>
+
+const ADMITTED: Admission = Object.freeze({ admitted: true })
+/** Made once: the hot path allocates no promise. */
+const ADMITTED_NOW = Promise.resolve(ADMITTED)
+
+/** `queuesByLane` holds the queues of a lane's exporters. `commit` undefined: all queues are in memory. */
+export function createAdmission(
+  queuesByLane: ReadonlyMap<string, readonly ExporterQueue[]>,
+  commit?: Commit,
+): Admit {
+  function queuesOf(parcel: Parcel): readonly ExporterQueue[] {
+    const queues = queuesByLane.get(parcel.lane)
+    if (queues === undefined) throw new Error(`no such lane: ${parcel.lane}`)
+    return queues
+  }
+
+  function reserveAll(parcels: readonly Parcel[]): Admission {
+    for (let reserved = 0; reserved < parcels.length; reserved++) {
+      const refusal = reserveOne(parcels[reserved])
+      if (refusal !== undefined) {
+        for (const parcel of parcels.slice(0, reserved)) unreserveOne(parcel, queuesOf(parcel).length)
+        return refusal
+      }
+    }
+    // Only now, when no queue has refused: a refused request must not cost anybody their parcels.
+    for (const parcel of parcels) {
+      for (const queue of queuesOf(parcel)) queue.makeRoom()
+    }
+    return ADMITTED
+  }
+
+  function reserveOne(parcel: Parcel): Admission | undefined {
+    const queues = queuesOf(parcel)
+    const bytes = chargeOf(parcel)
+    for (let index = 0; index < queues.length; index++) {
+      const reservation = queues[index].reserve(bytes)
+      if (reservation === 'reserved') continue
+      unreserveOne(parcel, index)
+      return reservation === 'full' ? refusedAsFull(queues[index], bytes) : refusedAsStopping(queues[index])
+    }
+    return undefined
+  }
+
+  function unreserveOne(parcel: Parcel, queueCount: number): void {
+    const queues = queuesOf(parcel)
+    for (let index = 0; index < queueCount; index++) queues[index].unreserve(chargeOf(parcel))
+  }
+
+  function handOver(parcels: readonly Parcel[]): void {
+    for (const parcel of parcels) {
+      const queues = queuesOf(parcel)
+      if (queues.length === 0) continue
+      const chargedBytes = chargeOf(parcel)
+      const isCopied = wastesItsPin(parcel)
+      const kept = isCopied ? copyOf(parcel) : parcel
+      for (const queue of queues) queue.push(kept, chargedBytes)
+      if (isCopied) kept.pin.release()
+    }
+  }
+
+  async function commitAndHandOver(parcels: readonly Parcel[], commitParcels: Commit): Promise<Admission> {
+    let committed = false
+    try {
+      const admission = await commitParcels(parcels)
+      committed = admission.admitted
+      if (committed) handOver(parcels)
+      return admission
+    } finally {
+      if (!committed) for (const parcel of parcels) unreserveOne(parcel, queuesOf(parcel).length)
+    }
+  }
+
+  return (parcels) => {
+    const admission = reserveAll(parcels)
+    if (!admission.admitted) return Promise.resolve(admission)
+    if (commit !== undefined) return commitAndHandOver(parcels, commit)
+    handOver(parcels)
+    return ADMITTED_NOW
+  }
+}
+
+function wastesItsPin(parcel: Parcel): boolean {
+  return parcel.byteLength * 2 < parcel.pin.bytes
+}
+
+function chargeOf(parcel: Parcel): number {
+  return (wastesItsPin(parcel) ? parcel.byteLength : parcel.pin.bytes) + ENTRY_OVERHEAD_BYTES
+}
+
+/** The same parcel in memory of its own, with one owner: the caller. */
+function copyOf(parcel: Parcel): Parcel {
+  // Not from Buffer's shared pool: there a tiny parcel would keep a whole pool block.
+  const bytes = Buffer.allocUnsafeSlow(parcel.byteLength)
+  copyChunks(parcel.chunks, bytes)
+  const { signal, lane, byteLength, items } = parcel
+  return { signal, lane, chunks: [bytes], byteLength, items, pin: collectedPin(byteLength) }
+}
+
+/** A pin over memory that the garbage collector takes care of. */
+function collectedPin(bytes: number): Pin {
+  return { bytes, retain() {}, release() {} }
+}
+
+function refusedAsFull(queue: ExporterQueue, bytes: number): Admission {
+  const message =
+    bytes > queue.bytesMax
+      ? `exporter ${queue.exporter}: a request that needs ${bytes} bytes can never fit its queue of ${queue.bytesMax} bytes; raise sending_queue.queue_size`
+      : `exporter ${queue.exporter}: its queue is full (${queue.usedBytes} of ${queue.bytesMax} bytes); see that its backend answers, or raise sending_queue.queue_size`
+  return { admitted: false, reason: 'queue_full', message, retryAfterSeconds: RETRY_AFTER_SECONDS }
+}
+
+function refusedAsStopping(queue: ExporterQueue): Admission {
+  const message = `exporter ${queue.exporter} is stopping; send again to the next instance`
+  return { admitted: false, reason: 'stopping', message, retryAfterSeconds: RETRY_AFTER_SECONDS }
+}

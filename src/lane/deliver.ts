@@ -1,0 +1,212 @@
+/**
+ * The loop of one exporter: takes batches from its queue, tries to deliver them, and settles every parcel once.
+ *
+ * When to send is decided as Nagle did for packets. With nothing in flight, what is queued goes at once, behind the
+ * current burst of events, so that requests that arrived in one poll are joined. With something in flight, small
+ * parcels wait until they make a good batch, until `flush_timeout`, or until a request in flight completes.
+ *
+ * What a destination refuses for good is sent again parcel by parcel, so that one poisoned request never takes the
+ * data of others with it. What may succeed later is tried again with backoff, in the slot of its consumer.
+ * Nothing here reads a parcel's bytes.
+ *
+ * Source: DESIGN, "How bytes flow"; opentelemetry-proto docs/specification.md (failures, partial success).
+ */
+import type { BatchConfig, RetryConfig } from '../config/config.ts'
+import type { Emit } from '../telemetry/events.ts'
+import { createCircuit } from './circuit.ts'
+import type { DeliveryOutcome, Sender } from './outcome.ts'
+import type { ExporterQueue, QueueEntry } from './queue.ts'
+import { retryDelayMs } from './retry.ts'
+
+/** While a request is in flight, this much is worth another one: its cost per byte is close to the least there is. */
+export const GOOD_BATCH_BYTES: number = 512 * 1024
+
+export interface DeliveryOptions {
+  readonly queue: ExporterQueue
+  readonly sender: Sender
+  readonly batch: BatchConfig
+  readonly consumers: number
+  readonly retry: RetryConfig
+  readonly emit: Emit
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+export interface Delivery {
+  isDown(): boolean
+  /** Sends what is queued without waiting for more; after `graceMs` what is left is lost, and counted. */
+  close(graceMs: number): Promise<void>
+}
+
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { queue, sender, batch, consumers, retry, emit, clock, random } = options
+  const exporter = queue.exporter
+  const batchBytesMax = sender.joinsParcels ? batch.bytesMax : 1
+  const goodBatchBytes = Math.min(GOOD_BATCH_BYTES, batch.bytesMax || GOOD_BATCH_BYTES)
+  const circuit = createCircuit()
+  const sleepers = new Set<() => void>()
+  let busyConsumers = 0
+  let isFlushScheduled = false
+  let flushTimer: NodeJS.Timeout | undefined
+  /** `flush_timeout` has passed since something began to wait. */
+  let isOverdue = false
+  let hasCompleted = false
+  let isDown = false
+  let phase: 'open' | 'draining' | 'ended' = 'open'
+  let onDrained: (() => void) | undefined
+
+  queue.onChange(wake)
+
+  function wake(): void {
+    if (phase === 'ended') queue.loseWaiting()
+    if (phase !== 'open' && isDrained()) onDrained?.()
+    if (isFlushScheduled || queue.waitingParcels === 0 || busyConsumers >= consumers) return
+    if (queue.waitingBytes < bytesWorthSending()) return startFlushTimer()
+    isFlushScheduled = true
+    setImmediate(flush)
+  }
+
+  function isDrained(): boolean {
+    return busyConsumers === 0 && queue.waitingParcels === 0 && queue.reservedBytes === 0
+  }
+
+  function bytesWorthSending(): number {
+    if (isOverdue || phase !== 'open') return 0
+    return busyConsumers === 0 || hasCompleted ? batch.bytesMin : Math.max(batch.bytesMin, goodBatchBytes)
+  }
+
+  function startFlushTimer(): void {
+    flushTimer ??= setTimeout(() => {
+      flushTimer = undefined
+      isOverdue = true
+      wake()
+    }, batch.flushTimeoutMs)
+  }
+
+  function flush(): void {
+    isFlushScheduled = false
+    while (queue.waitingParcels > 0 && busyConsumers < consumers && queue.waitingBytes >= bytesWorthSending()) {
+      hasCompleted = false
+      void consume(queue.take(batchBytesMax))
+    }
+    if (queue.waitingParcels === 0) isOverdue = false
+    wake()
+  }
+
+  async function consume(entries: readonly QueueEntry[]): Promise<void> {
+    busyConsumers++
+    await deliver(entries)
+    busyConsumers--
+    hasCompleted = queue.waitingParcels > 0
+    wake()
+  }
+
+  /** Ends when every entry is settled. */
+  async function deliver(entries: readonly QueueEntry[]): Promise<void> {
+    const startedAtMs = clock()
+    for (let failures = 1; ; failures++) {
+      const turn = circuit.enter()
+      if (turn !== undefined) await turn
+      const outcome = await tryOnce(entries)
+      circuit.leave(outcome.kind !== 'retryable')
+      noteHealth(outcome)
+      if (outcome.kind === 'sent') return settleSent(entries, outcome)
+      if (outcome.kind === 'permanent') {
+        if (entries.length === 1) return settleDead(entries, outcome.status, outcome.message)
+        for (const entry of entries) await deliver([entry])
+        return
+      }
+      if (phase === 'ended') return queue.settle(entries, 'lost')
+      const elapsedMs = Math.max(0, clock() - startedAtMs)
+      const { detail, retryAfterMs } = outcome
+      const delayMs = retryDelayMs(retry, { failures, elapsedMs, retryAfterMs, random: random() })
+      if (delayMs === undefined) return settleDead(entries, 0, `given up after ${failures} tries: ${detail}`)
+      await sleep(delayMs)
+    }
+  }
+
+  async function tryOnce(entries: readonly QueueEntry[]): Promise<DeliveryOutcome> {
+    if (phase === 'ended') return { kind: 'retryable', detail: 'stopped', retryAfterMs: undefined }
+    try {
+      return await sender.send(
+        entries[0].parcel.signal,
+        entries.map((entry) => entry.parcel),
+      )
+    } catch (error) {
+      // A fault of ours. Its text is not passed on: it could quote what it choked on.
+      const name = error instanceof Error ? error.name : 'unknown error'
+      return { kind: 'permanent', status: 0, message: `internal ${name} while sending` }
+    }
+  }
+
+  function noteHealth(outcome: DeliveryOutcome): void {
+    if (phase === 'ended') return
+    if (outcome.kind === 'retryable' && !isDown) {
+      isDown = true
+      emit({ type: 'backend_down', exporter, detail: outcome.detail })
+    } else if (outcome.kind !== 'retryable' && isDown) {
+      isDown = false
+      emit({ type: 'backend_up', exporter })
+    }
+  }
+
+  function settleSent(
+    entries: readonly QueueEntry[],
+    { rejectedItems, message }: Extract<DeliveryOutcome, { kind: 'sent' }>,
+  ): void {
+    queue.settle(entries, 'sent', rejectedItems)
+    if (rejectedItems > 0 || message !== '') {
+      emit({ type: 'backend_refused', exporter, status: 200, items: rejectedItems, message })
+    }
+  }
+
+  function settleDead(entries: readonly QueueEntry[], status: number, message: string): void {
+    const items = entries.reduce((sum, entry) => sum + entry.parcel.items, 0)
+    queue.settle(entries, 'dead')
+    emit({ type: 'backend_refused', exporter, status, items, message })
+  }
+
+  function sleep(durationMs: number): Promise<void> {
+    if (phase === 'ended') return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(wakeUp, durationMs)
+      function wakeUp(): void {
+        clearTimeout(timer)
+        sleepers.delete(wakeUp)
+        resolve()
+      }
+      sleepers.add(wakeUp)
+    })
+  }
+
+  function wakeSleepers(): void {
+    for (const wakeUp of sleepers) wakeUp()
+  }
+
+  async function close(graceMs: number): Promise<void> {
+    phase = 'draining'
+    queue.stop()
+    const drained = new Promise<void>((resolve) => {
+      onDrained = resolve
+    })
+    // What waits for its backoff gets one prompt try: the process ends before the backoff would.
+    wakeSleepers()
+    wake()
+    const graceTimer = setTimeout(end, graceMs)
+    await drained
+    clearTimeout(graceTimer)
+    clearTimeout(flushTimer)
+    await sender.close()
+  }
+
+  function end(): void {
+    phase = 'ended'
+    wake()
+    wakeSleepers()
+    void sender.close()
+  }
+
+  return { isDown: () => isDown, close }
+}
