@@ -10,7 +10,7 @@ import type { Reason, TallyRow } from './tally.ts'
 export type TelemetryEvent =
   /** The fate of one whole request is known: its items enter the ledger in one step. */
   | { readonly type: 'request_decided'; readonly signal: Signal; readonly tally: readonly TallyRow[] }
-  /** A request was answered. `reason` is empty for 200. */
+  /** A request was answered. `reason` is empty for 200, 408 and 500, where the code says it all. */
   | {
       readonly type: 'request_answered'
       readonly signal: Signal | 'unknown'
@@ -19,7 +19,12 @@ export type TelemetryEvent =
       readonly durationMs: number
     }
   /** A parcel entered an exporter's queue. */
-  | { readonly type: 'parcel_admitted'; readonly exporter: string; readonly items: number; readonly bytes: number }
+  | {
+      readonly type: 'parcel_admitted'
+      readonly exporter: string
+      readonly items: number
+      readonly bytes: number
+    }
   /** A parcel, or a part of one, left an exporter's queue for good. */
   | {
       readonly type: 'parcel_settled'
@@ -39,5 +44,7 @@ export type TelemetryEvent =
       readonly items: number
       readonly message: string
     }
+  /** Something was seen that a person should review. `kind` is a word of the code, never of a request. */
+  | { readonly type: 'finding'; readonly kind: string; readonly count: number }
 
 export type Emit = (event: TelemetryEvent) => void

@@ -1,0 +1,85 @@
+/**
+ * Memory for request bodies: large buffers that are reused instead of allocated for each request.
+ *
+ * In: how many bytes are wanted. Out: a slab of at least that size with one owner; the last `release` gives it
+ * back. A fresh large buffer costs a page fault for every 4 KiB written, which is dearer than copying into one
+ * whose pages are there already. The pool holds memory only while it is idle and never more than `idleBytesMax`;
+ * it does not limit what is taken: the receiver's budget does.
+ */
+import type { Pin } from '../otlp/parcel.ts'
+
+/** The smallest slab: smaller bodies stay in the chunks that they came in. */
+export const SLAB_BYTES_MIN: number = 128 * 1024
+/** The largest slab that is kept for reuse. Larger ones are allocated to measure and left to the collector. */
+export const SLAB_BYTES_MAX: number = 64 * 1024 * 1024
+/** What the pool keeps while nobody uses it. */
+export const SLAB_IDLE_BYTES_MAX: number = 32 * 1024 * 1024
+
+export interface Slab extends Pin {
+  readonly buffer: Buffer
+}
+
+export interface SlabPool {
+  /** A slab of at least `bytesMin`, its content undefined, owned once by the caller. */
+  take(bytesMin: number): Slab
+  /** Bytes that wait for reuse. */
+  idleBytes(): number
+  /** Bytes of slabs that somebody still owns. */
+  heldBytes(): number
+}
+
+export function createSlabPool(options: { readonly idleBytesMax: number }): SlabPool {
+  /** By exponent of two; last in, first out, so that the slab whose pages are warm goes first. */
+  const idle: Buffer[][] = []
+  let idleBytes = 0
+  let heldBytes = 0
+
+  function take(bytesMin: number): Slab {
+    const size = slabSize(bytesMin)
+    const reused = idle[Math.log2(size)]?.pop()
+    if (reused !== undefined) idleBytes -= size
+    heldBytes += size
+    const buffer = reused ?? Buffer.allocUnsafeSlow(size)
+    return { buffer, ...countOwners(size, () => giveBack(buffer)) }
+  }
+
+  function giveBack(buffer: Buffer): void {
+    const size = buffer.length
+    heldBytes -= size
+    if (size > SLAB_BYTES_MAX || idleBytes + size > options.idleBytesMax) return
+    const exponent = Math.log2(size)
+    idle[exponent] ??= []
+    idle[exponent].push(buffer)
+    idleBytes += size
+  }
+
+  return { take, idleBytes: () => idleBytes, heldBytes: () => heldBytes }
+}
+
+/** A pin on memory that the garbage collector frees: it only says how much is held. */
+export function heapPin(bytes: number): Pin {
+  return countOwners(bytes, () => {})
+}
+
+function countOwners(bytes: number, free: () => void): Pin {
+  let owners = 1
+  return {
+    bytes,
+    retain() {
+      if (owners === 0) throw new Error('memory was retained after its last release')
+      owners += 1
+    },
+    release() {
+      if (owners === 0) throw new Error('memory was released more often than it was retained')
+      owners -= 1
+      if (owners === 0) free()
+    },
+  }
+}
+
+function slabSize(bytesMin: number): number {
+  if (bytesMin > SLAB_BYTES_MAX) return bytesMin
+  let size = SLAB_BYTES_MIN
+  while (size < bytesMin) size *= 2
+  return size
+}
