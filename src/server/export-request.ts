@@ -24,6 +24,7 @@ import type { BodyReader } from './body.ts'
 import type { Budget, Reservation } from './budget.ts'
 import type { Cors } from './cors.ts'
 import { findDoor, JSON_DOOR, readBodyHeaders, tooLarge, UNKNOWN_MEDIA_TYPE } from './door.ts'
+import { describeFault } from './fault.ts'
 import { type Body, memoryBehind } from './gathering.ts'
 import { type Gate, inflate } from './inflate.ts'
 import { heapPin, type SlabPool } from './slabs.ts'
@@ -187,7 +188,9 @@ async function receive(
     const reception = await premises.handle({ signal, body: body.bytes, pin: body.pin })
     return reception.accepted ? 'accepted' : { refusal: refusalOf(reception), rest: 'none' }
   } catch (error) {
-    return { refusal: refusalOfError(error, requestBodyBytesMax), rest: 'none' }
+    const refusal = refusalOfError(error, requestBodyBytesMax)
+    if (refusal === FAILED) premises.emit({ type: 'fault', place: 'receiver', detail: describeFault(error) })
+    return { refusal, rest: 'none' }
   } finally {
     reservation.close()
   }

@@ -46,5 +46,7 @@ export type TelemetryEvent =
     }
   /** Something was seen that a person should review. `kind` is a word of the code, never of a request. */
   | { readonly type: 'finding'; readonly kind: string; readonly count: number }
+  /** A bug or a broken machine: something failed that nobody expected. `detail` is where in the code, no content. */
+  | { readonly type: 'fault'; readonly place: 'receiver' | 'admin'; readonly detail: string }
 
 export type Emit = (event: TelemetryEvent) => void

@@ -60,6 +60,9 @@ export function createLog({ level, clock, destination }: LogOptions): Log {
         write('debug', 'what the backend said', { exporter, status, message })
         break
       }
+      case 'fault':
+        write('error', 'unexpected failure', { place: event.place, detail: event.detail })
+        break
       case 'request_answered':
         recordAnswer(event)
         break

@@ -53,6 +53,7 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
       case 'backend_down':
       case 'backend_up':
       case 'backend_refused':
+      case 'fault':
         log.record(event)
         break
     }
