@@ -1,0 +1,52 @@
+# Laneway as a container: the package form, production dependencies, Node itself, and nothing else.
+#
+#   docker build -t laneway .
+#   docker run --read-only -v laneway-data:/var/lib/laneway -p 4318:4318 laneway
+#
+# The last stage is distroless/cc (glibc, libstdc++ and CA certificates; no shell, no package manager) with the
+# official Node binary copied in. Of the small bases it is the one that keeps the Node that Node's own release
+# team builds and tests: Alpine's is linked to musl, a lower support tier with a slower allocator, and node:slim
+# carries npm, yarn and a Debian userland that nothing here calls. node:sqlite is part of the binary.
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+
+# Dependencies first: this layer changes only with the lock file. No dependency of production has an install
+# script, and the Node that the checkout carries for development is not wanted here.
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts
+
+COPY scripts/prepack.ts scripts/
+COPY src/ src/
+COPY config/ config/
+RUN node --disable-warning=ExperimentalWarning scripts/prepack.ts && rm -r src config scripts && mv build/* . && rmdir build
+
+# Compiled code is kept beside the modules, from one start and stop, so that each later start skips compiling.
+# The cache is valid for this very Node binary and these very paths, which is why both are the same below.
+ENV NODE_COMPILE_CACHE=/app/.compile-cache
+RUN mkdir -p /var/lib/laneway && cd /var/lib/laneway \
+ && node /app/src/main.js validate --config /app/config/container.yaml \
+ && { node /app/src/main.js run --config /app/config/container.yaml & pid=$!; \
+      for try in 1 2 3 4 5 6 7 8 9 10; do sleep 1; node /app/src/main.js health && break; done; \
+      kill -TERM "$pid"; wait "$pid"; } \
+ && find /var/lib/laneway -mindepth 1 -delete && chmod -R a+rX /app
+
+FROM gcr.io/distroless/cc-debian12
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /app /app
+COPY config/container.yaml /etc/laneway/laneway.yaml
+# The number, not the name, so that Kubernetes' runAsNonRoot can see that it is not root.
+COPY --from=build --chown=65532:65532 /var/lib/laneway /var/lib/laneway
+USER 65532:65532
+
+# A configuration that names no storage directory gets ./laneway-data, here: on the volume, the only place
+# that must be writable.
+WORKDIR /var/lib/laneway
+VOLUME /var/lib/laneway
+
+ENV NODE_COMPILE_CACHE=/app/.compile-cache
+# 4318: OTLP/HTTP. 13133: the admin port, on loopback inside the container. 13134: health and metrics alone.
+EXPOSE 4318 13133 13134
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/local/bin/node", "/app/src/main.js", "health"]
+# Node is process 1 and gets SIGTERM itself; there is no shell in between that would swallow it.
+ENTRYPOINT ["/usr/local/bin/node", "/app/src/main.js"]
