@@ -92,7 +92,7 @@ export class Decider {
         carriage,
         family: 'ambiguous',
         taken: 0,
-        rule: undefined,
+        rules: [],
         fallback,
       })
       return { verdict, ask: () => verdict }
@@ -182,7 +182,7 @@ export class Decider {
   }): Decision {
     const ask = (facts: Facts | undefined): Verdict => {
       let taken = 0
-      let rule: Position | undefined
+      const rules: (Position | undefined)[] = []
       let refusal: Fallback | undefined
       question.steps.forEach((steps, lane) => {
         if ((question.lanes & (1 << lane)) === 0) return
@@ -193,7 +193,7 @@ export class Decider {
         if (step === undefined) return
         if (step.takes) {
           taken |= 1 << lane
-          rule ??= step.rule
+          rules[lane] = step.rule
         } else {
           refusal ??= {
             outcome: 'dropped',
@@ -209,7 +209,7 @@ export class Decider {
         carriage: question.carriage,
         family: question.family,
         taken,
-        rule,
+        rules,
         fallback,
       })
     }

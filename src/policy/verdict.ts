@@ -26,8 +26,10 @@ export interface Verdict {
   readonly reason: Reason | ''
   /** Name of the lane concerned, or empty. */
   readonly lane: string
-  /** Where the configuration says so; undefined where nothing does (`no_lane`). */
+  /** Where the configuration says so, for `lane`; undefined where nothing does (`no_lane`). */
   readonly rule: Position | undefined
+  /** By lane: the line that takes the item there. Another of them speaks if the first lane does not get it after all. */
+  readonly rules: readonly (Position | undefined)[]
 }
 
 /** Why an item that no lane takes goes where it goes. */
@@ -78,17 +80,17 @@ export class Verdicts {
   }
 
   /**
-   * The verdict on an item that the lanes `taken` accept by `rule`; `fallback` says what becomes of it if
-   * there are none.
+   * The verdict on an item that the lanes `taken` accept, each by its own of `rules`; `fallback` says what
+   * becomes of it if there are none.
    */
   settle(item: {
     readonly carriage: Carriage
     readonly family: string
     readonly taken: number
-    readonly rule: Position | undefined
+    readonly rules: readonly (Position | undefined)[]
     readonly fallback: Fallback
   }): Verdict {
-    const { carriage, family, taken, rule, fallback } = item
+    const { carriage, family, taken, rules, fallback } = item
     const home = HOMES[carriage]
     const on = this.#bits((lane) => lane.isOn)
     const nativeLanes = taken & this.lanesOf(home.native)
@@ -96,44 +98,21 @@ export class Verdicts {
     const mayRehome = home.other === 'logs' ? this.#rehome.toLogs : this.#rehome.toTraces
     const native = nativeLanes & on
     const rehomed = mayRehome ? otherLanes & on : 0
+    const none = { carriage, family, native, rehomed, rules }
     if (native !== 0) {
-      return this.#intern({
-        carriage,
-        family,
-        native,
-        rehomed,
-        outcome: 'forwarded',
-        reason: '',
-        lane: this.#first(native),
-        rule,
-      })
+      return this.#intern({ ...none, outcome: 'forwarded', reason: '', ...this.#by(native, rules) })
     }
     if (rehomed !== 0) {
-      return this.#intern({
-        carriage,
-        family,
-        native,
-        rehomed,
-        outcome: 'rehomed',
-        reason: '',
-        lane: this.#first(rehomed),
-        rule,
-      })
+      return this.#intern({ ...none, outcome: 'rehomed', reason: '', ...this.#by(rehomed, rules) })
     }
-    const none = { carriage, family, native, rehomed }
     if (nativeLanes !== 0 || (otherLanes !== 0 && mayRehome)) {
-      const lane = this.#first(nativeLanes === 0 ? otherLanes : nativeLanes)
-      return this.#intern({ ...none, outcome: 'dropped', reason: 'no_exporter', lane, rule })
+      const lanes = nativeLanes === 0 ? otherLanes : nativeLanes
+      return this.#intern({ ...none, outcome: 'dropped', reason: 'no_exporter', ...this.#by(lanes, rules) })
     }
     if (otherLanes !== 0) {
-      const lane = this.#first(otherLanes)
-      return this.#intern({
-        ...none,
-        outcome: 'dropped',
-        reason: 'wrong_carriage',
-        lane,
-        rule: this.#rehomePosition,
-      })
+      const { lane } = this.#by(otherLanes, rules)
+      const rule = this.#rehomePosition
+      return this.#intern({ ...none, outcome: 'dropped', reason: 'wrong_carriage', lane, rule })
     }
     return this.#intern({ ...none, ...fallback })
   }
@@ -142,9 +121,10 @@ export class Verdicts {
   withinSpan(verdict: Verdict, span: number): Verdict {
     const native = verdict.native & span
     if (native === verdict.native) return verdict
-    if (native !== 0) return this.#intern({ ...verdict, native, lane: this.#first(native) })
+    if (native !== 0) return this.#intern({ ...verdict, native, ...this.#by(native, verdict.rules) })
     if (verdict.rehomed !== 0) {
-      return this.#intern({ ...verdict, native, outcome: 'rehomed', lane: this.#first(verdict.rehomed) })
+      const { rehomed, rules } = verdict
+      return this.#intern({ ...verdict, native, outcome: 'rehomed', ...this.#by(rehomed, rules) })
     }
     return this.#intern({ ...verdict, native, outcome: 'dropped', reason: 'no_span' })
   }
@@ -158,17 +138,24 @@ export class Verdicts {
     return this.#lanes.reduce((bits, lane, index) => (wanted(lane) ? bits | (1 << index) : bits), 0)
   }
 
-  #first(lanes: number): string {
-    return this.names(lanes)[0]
+  /** The first of the lanes in the set, and its rule. */
+  #by(
+    lanes: number,
+    rules: readonly (Position | undefined)[],
+  ): { readonly lane: string; readonly rule: Position | undefined } {
+    const index = this.#lanes.findIndex((_, lane) => (lanes & (1 << lane)) !== 0)
+    return { lane: this.#lanes[index].name, rule: rules[index] }
   }
 
   #intern(parts: Omit<Verdict, 'id'>): Verdict {
-    const { carriage, family, native, rehomed, outcome, reason, lane, rule } = parts
-    const place = rule === undefined ? '' : `${rule.file}:${rule.line}:${rule.column}`
-    const key = [carriage, family, native, rehomed, outcome, reason, lane, place].join('|')
+    const { carriage, family, native, rehomed, outcome, reason, lane, rule, rules } = parts
+    const places = [rule, ...rules].map((one) =>
+      one === undefined ? '' : `${one.file}:${one.line}:${one.column}`,
+    )
+    const key = [carriage, family, native, rehomed, outcome, reason, lane, ...places].join('|')
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
-    const verdict = { id: this.list.length, carriage, family, native, rehomed, outcome, reason, lane, rule }
+    const verdict = { id: this.list.length, ...parts }
     this.list.push(verdict)
     this.#byKey.set(key, verdict)
     return verdict
