@@ -357,7 +357,8 @@ class Walk {
       case 'string':
       case 'doubted': {
         const subject = this.#subject(reader)
-        if (reading === 'string' || !subject.isTraceSafe) return decider.decide(subject, carriage)
+        const isEvent = carriage !== 'span'
+        if (reading === 'string' || !isEvent || !subject.isTraceSafe) return decider.decide(subject, carriage)
         return decider.decideDoubtful([latin1(this.#request, reader.start, reader.end)], carriage)
       }
     }
@@ -395,7 +396,7 @@ class Walk {
         )
         if (names.length > 0) return names
         const given = this.#fields(nameTag, start, end).at(-1)
-        return given === undefined ? [] : [latin1(this.#request, given[0], given[1])]
+        return given === undefined || given[0] === given[1] ? [] : [latin1(this.#request, given[0], given[1])]
       },
       resourceValues: (key) => this.#stringsOf(this.#resourceAttributes(), key),
     }
@@ -473,7 +474,7 @@ class Walk {
     isDoubted: boolean,
   ): void {
     const { scan, counts, laneItems } = this.#policy.workspace
-    this.#witnessItem(verdict, reader, isDoubted)
+    for (let heard = 0; heard < items; heard++) this.#witnessItem(verdict, reader, isDoubted)
     counts.add(verdict, items)
     for (const { edits, bit, index } of this.#recordings) {
       if ((verdict.native & bit) === 0) {
