@@ -82,7 +82,7 @@ function names(subject: Subject, target: TargetClass, isAdmitted: boolean): bool
     case 'any':
       return true
     case 'foreign':
-      return !target.inNamespace
+      return target.isForeign
     case 'namespace':
       return target.inNamespace || isAdmitted
     case 'family':

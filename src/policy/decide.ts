@@ -54,7 +54,7 @@ export class Decider {
     this.#classify = classify
     this.#familiesInEvents = familiesNamed(lanes)
     this.none = this.#subject(noTarget)
-    this.#doubtfulSpan = this.#subject(noTarget)
+    this.#doubtfulSpan = this.#subject({ ...noTarget, isForeign: false })
   }
 
   subject(target: ByteString): Subject {

@@ -13,9 +13,9 @@ export type ByteString = string
 
 /** All that rules can ask of a target. One object for each distinct target, while it is remembered. */
 export interface TargetClass {
-  /** Whether there is a target at all. */
-  readonly present: boolean
   readonly inNamespace: boolean
+  /** Outside the namespace, or no target. A span whose target is in doubt is neither in it nor foreign. */
+  readonly isForeign: boolean
   /** The family that owns the target, or undefined. */
   readonly family: string | undefined
   /** Targets in accept lines that own this one. */
@@ -26,8 +26,8 @@ export type Classify = (target: ByteString) => TargetClass
 
 /** The class of an item without a target. */
 export const noTarget: TargetClass = {
-  present: false,
   inNamespace: false,
+  isForeign: true,
   family: undefined,
   named: new Set(),
 }
@@ -83,7 +83,7 @@ export function createClassifier(
       const selector = selectors.get(owner)
       if (selector !== undefined && (isBroken ? owner === target : owns(owner, target))) named.add(selector)
     }
-    return { present: true, inNamespace: isOurs, family, named }
+    return { inNamespace: isOurs, isForeign: !isOurs, family, named }
   }
 }
 
