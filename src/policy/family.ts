@@ -125,7 +125,8 @@ export class Memory<Value> {
     if (found !== undefined && found.hash === hash && isAt(found.bytes, bytes, start, length))
       return found.value
     const value = this.#make(latin1(bytes, start, end))
-    this.#table[slot] = { hash, bytes: bytes.slice(start, end), value }
+    // A copy: `slice` of a Buffer is a view, which would keep the request's memory and change with it.
+    this.#table[slot] = { hash, bytes: new Uint8Array(bytes.subarray(start, end)), value }
     return value
   }
 }
