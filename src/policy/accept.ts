@@ -141,12 +141,18 @@ export function holds(condition: Condition, facts: Facts, takes: boolean): boole
 export function glob(pattern: string): Glob {
   const bytes = toByteString(pattern)
   if (!bytes.includes('*')) return (text) => text === bytes
-  const expression = new RegExp(
-    `^${bytes
-      .split('*')
-      .map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
-      .join('.*')}$`,
-    's',
-  )
-  return (text) => expression.test(text)
+  const [first, ...middle] = bytes.split('*')
+  const last = middle.pop() ?? ''
+  // Leftmost matches, one after the other: a regular expression would try again for every `*`, and a long text hang.
+  return (text) => {
+    const end = text.length - last.length
+    if (end < first.length || !text.startsWith(first) || !text.endsWith(last)) return false
+    let at = first.length
+    for (const part of middle) {
+      const found = text.indexOf(part, at)
+      if (found < 0) return false
+      at = found + part.length
+    }
+    return at <= end
+  }
 }
