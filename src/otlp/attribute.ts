@@ -53,7 +53,7 @@ export class AttributeReader {
       if (keyEnd + 2 <= end && bytes[keyEnd] === VALUE) {
         let length = bytes[keyEnd + 1]
         let at = keyEnd + 2
-        if (length >= 0x80 && at < end && bytes[at] < 0x80) length = (length & 0x7f) | (bytes[at++] << 7)
+        if (length >= 0x80) length = at < end && bytes[at] < 0x80 ? (length & 0x7f) | (bytes[at++] << 7) : end
         if (at + length === end) {
           this.keyStart = start + 2
           this.keyEnd = keyEnd
@@ -74,8 +74,8 @@ export class AttributeReader {
     if (this.#pieces === 1 && start + 2 <= this.#valueEnd && bytes[start] === STRING) {
       let length = bytes[start + 1]
       let at = start + 2
-      if (length >= 0x80 && at < this.#valueEnd && bytes[at] < 0x80)
-        length = (length & 0x7f) | (bytes[at++] << 7)
+      const end = this.#valueEnd
+      if (length >= 0x80) length = at < end && bytes[at] < 0x80 ? (length & 0x7f) | (bytes[at++] << 7) : end
       if (at + length === this.#valueEnd) {
         this.stringStart = at
         this.stringEnd = this.#valueEnd
