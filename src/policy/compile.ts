@@ -163,6 +163,9 @@ function checkLine(
     if (line.items !== 'events' && selector.eventNames.length > 0) {
       report(selector.position, key, `\`event_name\` is asked of events only, and ${line.items} have none`)
     }
+    if (selector.family !== undefined && selector.target !== undefined) {
+      report(selector.position, key, 'a selector names a family or a target: write two of them')
+    }
     const word = selectorWord(selector)
     if (word === undefined || reservedSelectors.has(word)) continue
     const isTarget = selector.target !== undefined || looksLikeTarget(word, spec.namespace)
