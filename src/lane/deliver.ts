@@ -63,7 +63,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (phase === 'ended') queue.loseWaiting()
     if (phase !== 'open' && isDrained()) onDrained?.()
     if (isFlushScheduled || queue.waitingParcels === 0 || busyConsumers >= consumers) return
-    if (queue.waitingBytes < bytesWorthSending()) return startFlushTimer()
+    if (queue.waitingBytes < bytesWorthSending()) {
+      startFlushTimer()
+      return
+    }
     isFlushScheduled = true
     setImmediate(flush)
   }
@@ -87,7 +90,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   function flush(): void {
     isFlushScheduled = false
-    while (queue.waitingParcels > 0 && busyConsumers < consumers && queue.waitingBytes >= bytesWorthSending()) {
+    while (
+      queue.waitingParcels > 0 &&
+      busyConsumers < consumers &&
+      queue.waitingBytes >= bytesWorthSending()
+    ) {
       hasCompleted = false
       void consume(queue.take(batchBytesMax))
     }

@@ -39,7 +39,11 @@ export class ExporterQueue {
   readonly #dropsOldest: boolean
   readonly #emit: Emit
   readonly #clock: () => number
-  readonly #waiting: Readonly<Record<Signal, Fifo>> = { logs: new Fifo(), traces: new Fifo(), metrics: new Fifo() }
+  readonly #waiting: Readonly<Record<Signal, Fifo>> = {
+    logs: new Fifo(),
+    traces: new Fifo(),
+    metrics: new Fifo(),
+  }
   readonly #inFlight = new Set<QueueEntry>()
   #reservedBytes = 0
   #waitingChargedBytes = 0
@@ -168,7 +172,8 @@ export class ExporterQueue {
 
   /** When the oldest parcel that is still here was admitted; undefined if none is. */
   oldestAdmittedAtMs(): number | undefined {
-    let oldest: QueueEntry | undefined = this.waitingParcels > 0 ? this.#waiting[this.#oldestSignal()].head() : undefined
+    let oldest: QueueEntry | undefined =
+      this.waitingParcels > 0 ? this.#waiting[this.#oldestSignal()].head() : undefined
     for (const entry of this.#inFlight) {
       if (oldest === undefined || entry.sequence < oldest.sequence) oldest = entry
     }

@@ -27,7 +27,10 @@ export function retryDelayMs(config: RetryConfig, question: RetryQuestion): numb
   if (!config.enabled) return undefined
   const { failures, elapsedMs, retryAfterMs, random } = question
   // A high count of failures would overflow to Infinity; min takes care of it.
-  const interval = Math.min(config.initialIntervalMs * config.multiplier ** (failures - 1), config.maxIntervalMs)
+  const interval = Math.min(
+    config.initialIntervalMs * config.multiplier ** (failures - 1),
+    config.maxIntervalMs,
+  )
   const spread = interval * config.randomizationFactor
   const delay = Math.max(0, interval - spread + 2 * spread * random, retryAfterMs ?? 0)
   if (config.maxElapsedTimeMs > 0 && elapsedMs + delay > config.maxElapsedTimeMs) return undefined

@@ -9,7 +9,7 @@
  * Source: RFC 9112; opentelemetry-proto docs/specification.md (response size, connection reuse).
  */
 import type { Socket } from 'node:net'
-import type { buildConnector as BuildConnector, Client as UndiciClient, Dispatcher } from 'undici'
+import type { buildConnector as BuildConnector, Dispatcher, Client as UndiciClient } from 'undici'
 import buildConnector from 'undici/lib/core/connect.js'
 import Client from 'undici/lib/dispatcher/client.js'
 
@@ -18,6 +18,8 @@ export const REPLY_BYTES_MAX: number = 4 * 1024 * 1024
 
 /** Most servers close an idle connection after 5 s; ours goes first, or it would send into a closing one. */
 const KEEP_ALIVE_MS = 4000
+
+const DISCONNECT_CODES: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 export interface PostRequest {
   /** Path and query. */
@@ -50,7 +52,12 @@ export interface Connection {
 export type Connector = BuildConnector.connector
 
 export interface ConnectOptions {
-  readonly tls: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer; readonly rejectUnauthorized: boolean }
+  readonly tls: {
+    readonly ca?: Buffer
+    readonly cert?: Buffer
+    readonly key?: Buffer
+    readonly rejectUnauthorized: boolean
+  }
   readonly timeoutMs: number
 }
 
@@ -86,7 +93,8 @@ export function createConnection(origin: string, connector: Connector): Connecti
     const isReused = socketReplies > 0
     let result = await postOnce(request)
     // The server closed an idle connection while our request was on its way: no failure of the backend.
-    if (result.kind === 'no_reply' && isReused && result.isDisconnect && !isClosed) result = await postOnce(request)
+    if (result.kind === 'no_reply' && isReused && result.isDisconnect && !isClosed)
+      result = await postOnce(request)
     return result
   }
 
@@ -135,9 +143,12 @@ function dispatch(
       if (isSettled) return
       isSettled = true
       clearTimeout(timer)
-      if (status === 0) return resolve({ kind: 'no_reply', detail, isDisconnect })
       const whole = replyBytes > REPLY_BYTES_MAX ? undefined : isComplete ? joined(parts) : new Uint8Array(0)
-      resolve({ kind: 'reply', status, headers: replyHeaders, body: whole })
+      resolve(
+        status === 0
+          ? { kind: 'no_reply', detail, isDisconnect }
+          : { kind: 'reply', status, headers: replyHeaders, body: whole },
+      )
     }
 
     const handler: Dispatcher.DispatchHandler = {
@@ -165,7 +176,7 @@ function dispatch(
       },
       onResponseError(_controller, error) {
         const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-        settle(code === '' || error.message.includes(code) ? error.message : `${code}: ${error.message}`, false, code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE')
+        settle(describe(error, code), false, DISCONNECT_CODES.has(code))
       },
     }
     try {
@@ -175,6 +186,13 @@ function dispatch(
       settle(error instanceof Error ? error.message : 'cannot be sent', false)
     }
   })
+}
+
+function describe(error: Error, code: string): string {
+  // Where a name has several addresses, the text is in the error of each.
+  const [first] = error instanceof AggregateError ? error.errors : [error]
+  const { message } = first instanceof Error ? first : error
+  return code === '' || message.includes(code) ? message : `${code}: ${message}`
 }
 
 function joined(parts: readonly Buffer[]): Uint8Array {
