@@ -155,7 +155,7 @@ export class Verdicts {
     const key = [carriage, family, native, rehomed, outcome, reason, lane, ...places].join('|')
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
-    const verdict = { id: this.list.length, ...parts }
+    const verdict = { ...parts, id: this.list.length }
     this.list.push(verdict)
     this.#byKey.set(key, verdict)
     return verdict
