@@ -25,6 +25,21 @@ const MEMBERS: ReadonlySet<number> = new Set([
   tagOf(8, VARINT),
 ])
 
+/**
+ * Whether the KeyValue in `[start, end)` has the usual shape and a key of a length that is not marked in `lengths`
+ * (256 entries): then nobody asks for it, and the walk may step over it. Most attributes are told apart by this.
+ */
+export function isUnwanted(bytes: Uint8Array, start: number, end: number, lengths: Uint8Array): boolean {
+  if (start + 4 > end || bytes[start] !== KEY) return false
+  const keyLength = bytes[start + 1]
+  if (keyLength >= 0x80 || lengths[keyLength] !== 0) return false
+  const keyEnd = start + 2 + keyLength
+  if (keyEnd + 2 > end || bytes[keyEnd] !== VALUE) return false
+  const valueLength = bytes[keyEnd + 1]
+  if (valueLength < 0x80) return keyEnd + 2 + valueLength === end
+  return keyEnd + 3 <= end && bytes[keyEnd + 2] < 0x80 && keyEnd + 3 + (valueLength & 0x7f) + (bytes[keyEnd + 2] << 7) === end
+}
+
 /** Scratch: holds the last KeyValue read. */
 export class AttributeReader {
   /** Range of the key's text. */

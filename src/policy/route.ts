@@ -8,6 +8,7 @@
  * bytes. Whoever wants to know why passes a witness, which hears every verdict; the pipeline passes none.
  * Throws `MalformedRequest` wherever the walk must look and cannot read, and `TooLarge`.
  */
+import { isUnwanted } from '../otlp/attribute.ts'
 import { LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import { countDataPoints } from '../otlp/metric.ts'
 import type { Carriage, Signal } from '../otlp/signal.ts'
@@ -216,8 +217,12 @@ class Walk {
       const tag = cursor.tag(end)
       if (tag === SPAN_ATTRIBUTE) {
         const attributeEnd = cursor.payloadEnd(end)
-        attribute.read(cursor, cursor.at, attributeEnd)
-        spanTarget.see('attribute', cursor, attribute)
+        if (isUnwanted(this.#request, cursor.at, attributeEnd, spanTarget.keyLengths)) {
+          cursor.at = attributeEnd
+        } else {
+          attribute.read(cursor, cursor.at, attributeEnd)
+          spanTarget.see('attribute', cursor, attribute)
+        }
       } else if (tag === SPAN_EVENT) {
         const eventEnd = cursor.payloadEnd(end)
         const eventStart = cursor.at
@@ -322,8 +327,12 @@ class Walk {
       const tag = cursor.tag(end)
       if (tag === attributeTag) {
         const attributeEnd = cursor.payloadEnd(end)
-        attribute.read(cursor, cursor.at, attributeEnd)
-        reader.see(kind, cursor, attribute)
+        if (isUnwanted(this.#request, cursor.at, attributeEnd, reader.keyLengths)) {
+          cursor.at = attributeEnd
+        } else {
+          attribute.read(cursor, cursor.at, attributeEnd)
+          reader.see(kind, cursor, attribute)
+        }
       } else {
         cursor.skip(tag, end)
       }

@@ -1,0 +1,16 @@
+/**
+ * What a command may touch of the process that it runs in. `main.ts` passes the real ones; tests pass others.
+ */
+export interface Io {
+  readonly stdout: (text: string) => void
+  readonly stderr: (text: string) => void
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** Calls `listener` for every SIGTERM and SIGINT. */
+  readonly onStopSignal: (listener: () => void) => void
+  /** Ends the process now, whatever is under way. */
+  readonly exitNow: (code: number) => void
+}
+
+/** A subcommand: arguments behind its name in, exit code out. */
+export type Command = (argv: readonly string[], io: Io) => Promise<number>

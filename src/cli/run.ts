@@ -1,0 +1,48 @@
+/**
+ * `laneway run`: starts a sidecar, says when it is ready, and stops it on SIGTERM or SIGINT.
+ *
+ * A second signal ends the process at once.
+ */
+import { loadConfig } from '../config/load.ts'
+import { CommandError } from '../errors.ts'
+import { createSidecar, type Sidecar } from '../sidecar.ts'
+import { parseConfigOptions } from './config-options.ts'
+import type { Io } from './io.ts'
+
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const options = parseConfigOptions('run', argv)
+  const config = await loadConfig({ ...options, env: io.env, cwd: io.cwd })
+  const sidecar = createSidecar(config, { clock: Date.now, random: Math.random, stderr: io.stderr })
+  const stopAsked = untilStopSignal(io)
+  const { receiver, admin } = await start(sidecar)
+  io.stderr(
+    `laneway ready: OTLP on ${receiver.join(', ')}; admin on ${admin.join(', ')}; config ${config.source}\n`,
+  )
+  await stopAsked
+  await sidecar.stop()
+  return 0
+}
+
+async function start(sidecar: Sidecar): ReturnType<Sidecar['start']> {
+  try {
+    return await sidecar.start()
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    const remedy =
+      error.code === 'EADDRINUSE'
+        ? 'another program listens there: stop it, or set receivers.otlp.protocols.http.endpoint and admin.endpoint'
+        : 'see that the address exists on this machine and may be used'
+    throw new CommandError(`cannot listen: ${error.message}; ${remedy}`)
+  }
+}
+
+function untilStopSignal(io: Io): Promise<void> {
+  return new Promise((resolve) => {
+    let count = 0
+    io.onStopSignal(() => {
+      count += 1
+      if (count > 1) io.exitNow(1)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,101 @@
+/**
+ * The flow of one request, top to bottom: route, write the parcels, admit all or none, and tell the ledger.
+ *
+ * In: the protobuf bytes of one request and the memory that holds them. Out: whether the sender may forget them.
+ * The policy is read once, so a request finishes under the policy that it began with. The request enters the
+ * ledger in one step, when its fate is known; a request that cannot be read has no items and enters nothing.
+ */
+import type { Parcel, Pin } from './otlp/parcel.ts'
+import type { Signal } from './otlp/signal.ts'
+import type { Policy } from './policy/compile.ts'
+import { type RoutedParcel, route } from './policy/route.ts'
+import type { Emit } from './telemetry/events.ts'
+import type { Reason, TallyRow } from './telemetry/tally.ts'
+
+export interface PipelineRequest {
+  readonly signal: Signal
+  /** One whole Export*ServiceRequest. */
+  readonly body: Uint8Array
+  /** The memory behind `body`; one hold on it passes to the pipeline. */
+  readonly pin: Pin
+}
+
+export type Reception =
+  | { readonly accepted: true }
+  | {
+      readonly accepted: false
+      readonly reason: Reason
+      /** For the sender: what is full and what helps. Never content. */
+      readonly message: string
+      readonly retryAfterSeconds: number
+    }
+
+/** What admission answers; made by the lanes. */
+export type Admission =
+  | { readonly admitted: true }
+  | {
+      readonly admitted: false
+      readonly reason: 'queue_full' | 'stopping'
+      readonly message: string
+      readonly retryAfterSeconds: number
+    }
+
+export interface PipelineParts {
+  /** The policy in force. */
+  readonly policy: () => Policy
+  /** Takes all parcels into the queues of their lanes, or none. Retains what it keeps. */
+  readonly admit: (parcels: readonly Parcel[]) => Promise<Admission>
+  /** Memory for the bytes of a parcel, with one hold on it. */
+  readonly allocate: (bytes: number) => { readonly buffer: Uint8Array; readonly pin: Pin }
+  readonly emit: Emit
+}
+
+export type Handle = (request: PipelineRequest) => Promise<Reception>
+
+const ACCEPTED: Reception = Object.freeze({ accepted: true })
+
+export function createPipeline({ policy, admit, allocate, emit }: PipelineParts): Handle {
+  return async (request) => {
+    const { signal, pin } = request
+    const parcels: Parcel[] = []
+    try {
+      const { parcels: routed, tally } = route(request.body, signal, policy())
+      for (const parcel of routed) parcels.push(writeParcel(parcel, request, allocate))
+      const admission = parcels.length === 0 ? undefined : await admit(parcels)
+      if (admission === undefined || admission.admitted) {
+        emit({ type: 'request_decided', signal, tally })
+        return ACCEPTED
+      }
+      const { reason, message, retryAfterSeconds } = admission
+      emit({ type: 'request_decided', signal, tally: refused(tally, reason) })
+      return { accepted: false, reason, message, retryAfterSeconds }
+    } finally {
+      for (const parcel of parcels) parcel.pin.release()
+      pin.release()
+    }
+  }
+}
+
+/** The finished parcel: the request's own bytes where nothing was edited, else the spliced ones in new memory. */
+function writeParcel(
+  routed: RoutedParcel,
+  request: PipelineRequest,
+  allocate: PipelineParts['allocate'],
+): Parcel {
+  const { lane, signal, items, splice } = routed
+  if (splice === undefined) {
+    request.pin.retain()
+    return { lane, signal, items, chunks: [request.body], byteLength: request.body.length, pin: request.pin }
+  }
+  const { buffer, pin } = allocate(splice.byteLength)
+  splice.write(buffer, 0)
+  const bytes = buffer.subarray(0, splice.byteLength)
+  return { lane, signal, items, chunks: [bytes], byteLength: splice.byteLength, pin }
+}
+
+/** The whole request was refused: whatever had been decided of its items, their fate is that. */
+function refused(tally: readonly TallyRow[], reason: Reason): readonly TallyRow[] {
+  return tally
+    .filter(({ outcome }) => outcome !== 'copied')
+    .map(({ carriage, family, items }) => ({ carriage, family, lane: '', outcome: 'refused', reason, items }))
+}

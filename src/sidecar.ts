@@ -1,0 +1,141 @@
+/**
+ * The composition root: from a configuration to a running sidecar, and back to nothing in order.
+ *
+ *     config ─► policy ─► exporters ─► admission ─► pipeline ─► receiver
+ *                                         └─► telemetry ─► admin
+ *
+ * Start opens the exporters first and the receiver last, so that whatever arrives has a way out. Stop goes the
+ * other way round: requests are taken until the application has fallen silent, then the queues are drained.
+ */
+import type { Config } from './config/config.ts'
+import { type Admit, createAdmission } from './lane/admission.ts'
+import { createExporter, type Exporter } from './lane/exporter.ts'
+import { createPipeline, type PipelineParts } from './pipeline.ts'
+import { compilePolicy } from './policy/compile.ts'
+import { createAdmin } from './server/admin.ts'
+import { createReceiver } from './server/receiver.ts'
+import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
+import { createTelemetry } from './telemetry/telemetry.ts'
+
+export interface Surroundings {
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly stderr: (text: string) => void
+}
+
+export interface Sidecar {
+  /** Resolves when requests are taken: the addresses of the receiver and of the admin port. */
+  start(): Promise<{ readonly receiver: readonly string[]; readonly admin: readonly string[] }>
+  /** Takes requests until none comes, drains the queues, closes all. Counted from the call. */
+  stop(): Promise<void>
+}
+
+/** How long no request must have come before a stopping receiver closes. */
+const silenceMs = 1000
+const silenceCheckMs = 50
+
+export function createSidecar(config: Config, { clock, random, stderr }: Surroundings): Sidecar {
+  const telemetry = createTelemetry({
+    config: config.telemetry,
+    exporters: config.exporters.map(({ name }) => name),
+    clock,
+    destination: { write: stderr },
+  })
+  const { emit } = telemetry
+  const { policy } = compilePolicy(config.policy)
+  const used = new Set(config.policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
+  const exporters = new Map(
+    config.exporters
+      .filter(({ name }) => used.has(name))
+      .map((exporter) => [exporter.name, createExporter(exporter, { emit, clock, random, stderr })]),
+  )
+  const receiver = createReceiver({
+    config: config.receiver,
+    handle: createPipeline({
+      policy: () => policy,
+      admit: admissionOf(config, exporters),
+      allocate: createAllocator(),
+      emit,
+    }),
+    emit,
+    clock,
+  })
+  let phase: 'starting' | 'running' | 'stopping' = 'starting'
+  const admin = createAdmin({
+    config: config.admin,
+    emit,
+    handlers: {
+      ready: () => ({
+        ready: phase === 'running',
+        details: {
+          phase,
+          backends: [...exporters.values()].map((exporter) => ({
+            exporter: exporter.name,
+            down: exporter.stats().down,
+          })),
+        },
+      }),
+      metrics: () =>
+        telemetry.metricsText({
+          queueOldestMs: [...exporters.values()].map((exporter) => ({
+            exporter: exporter.name,
+            ageMs: exporter.stats().oldestMs,
+          })),
+          isStorageRefusing: false,
+        }),
+      ledger: () => telemetry.ledger.snapshot(),
+    },
+  })
+
+  async function start(): Promise<{
+    readonly receiver: readonly string[]
+    readonly admin: readonly string[]
+  }> {
+    for (const { position, key, message } of config.warnings) {
+      telemetry.log.warn(message, { key, file: position.file, line: position.line })
+    }
+    const adminAddresses = await admin.listen()
+    const receiverAddresses = await receiver.listen()
+    phase = 'running'
+    return { receiver: receiverAddresses, admin: adminAddresses }
+  }
+
+  async function stop(): Promise<void> {
+    const askedAtMs = clock()
+    phase = 'stopping'
+    while (clock() - askedAtMs < config.shutdownDelayMs) {
+      if (clock() - Math.max(askedAtMs, receiver.lastRequestAtMs()) >= silenceMs) break
+      await new Promise((resolve) => setTimeout(resolve, silenceCheckMs))
+    }
+    await receiver.close()
+    const graceMs = Math.max(0, config.shutdownGraceMs - (clock() - askedAtMs))
+    await Promise.all([...exporters.values()].map((exporter) => exporter.close(graceMs)))
+    await admin.close()
+  }
+
+  return { start, stop }
+}
+
+function admissionOf(config: Config, exporters: ReadonlyMap<string, Exporter>): Admit {
+  const queuesByLane = new Map(
+    config.policy.lanes.map((lane) => [
+      lane.name,
+      lane.exporters.map(({ name }) => exporters.get(name)?.queue).filter((queue) => queue !== undefined),
+    ]),
+  )
+  return createAdmission(queuesByLane)
+}
+
+/** Memory for spliced parcels: large ones in slabs that are reused, small ones from the heap. */
+function createAllocator(): PipelineParts['allocate'] {
+  const slabs = createSlabPool({ idleBytesMax: SLAB_IDLE_BYTES_MAX })
+  return (bytes) => {
+    if (bytes * 2 >= SLAB_BYTES_MIN) {
+      const slab = slabs.take(bytes)
+      return { buffer: slab.buffer, pin: slab }
+    }
+    return { buffer: Buffer.allocUnsafeSlow(bytes), pin: heapPin(bytes) }
+  }
+}
