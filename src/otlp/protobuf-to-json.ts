@@ -11,17 +11,40 @@
 import { MalformedRequest } from '../errors.ts'
 import { Cursor, FIXED32, FIXED64, LEN, VARINT } from './cursor.ts'
 import { NESTING_MAX } from './json-cursor.ts'
+import { JsonSink } from './json-sink.ts'
 import { type Field, type Kind, MESSAGES } from './schema.ts'
 
-/** `chunks`, joined, are one message of the name that schema.ts gives it. */
+/**
+ * `chunks`, joined, are one message of the name that schema.ts gives it.
+ *
+ * Bytes as SDKs write them are rendered straight, in their own order. At the first field that would have to be
+ * merged with, or to replace, an earlier one the whole message is begun again by the general way: once, not
+ * once a level, so that nesting cannot multiply the work.
+ */
 export function protobufToJson(chunks: readonly Uint8Array[], message: string): string {
+  const rendered = render(chunks, message)
+  return typeof rendered === 'string' ? rendered : rendered.toString('utf8')
+}
+
+/** The same as UTF-8 bytes, without the way over a string. */
+export function protobufToJsonBytes(chunks: readonly Uint8Array[], message: string): Uint8Array {
+  const rendered = render(chunks, message)
+  return typeof rendered === 'string' ? Buffer.from(rendered) : rendered
+}
+
+function render(chunks: readonly Uint8Array[], message: string): Buffer | string {
   const bytes = chunks.length === 1 ? bufferOf(chunks[0]) : Buffer.concat(chunks)
+  const sink = new JsonSink(bytes.length * 3)
+  if (new Renderer(bytes).straight(sink, message, 0, bytes.length, 0)) return sink.written()
   return new Renderer(bytes).message(message, [0, bytes.length], 0)
 }
 
 interface FieldPlan extends Field {
   /** `"name":`, as it is written. */
   readonly prefix: string
+  readonly prefixBytes: Uint8Array
+  /** One bit for each field of a message. */
+  readonly bit: number
   /** Place among the fields of the message. */
   readonly index: number
   readonly wireType: number
@@ -58,7 +81,9 @@ function planOf(fields: readonly Field[]): MessagePlan {
   const plans = fields.map((field, index) => ({
     ...field,
     index,
-    prefix: `${JSON.stringify(field.name)}:`,
+    prefix: `"${field.name}":`,
+    prefixBytes: Buffer.from(`"${field.name}":`),
+    bit: 1 << index,
     wireType: WIRE_TYPES[field.kind],
   }))
   const numberMax = Math.max(...fields.map((field) => field.number))
@@ -67,6 +92,18 @@ function planOf(fields: readonly Field[]): MessagePlan {
   )
   return { fields: plans, byNumber }
 }
+
+function planFor(message: string): MessagePlan {
+  const plan = PLANS.get(message)
+  if (plan === undefined) throw new Error(`no message of OTLP: ${message}`)
+  return plan
+}
+
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+const OPEN_LIST = 0x5b
+const CLOSE_LIST = 0x5d
+const COMMA = 0x2c
 
 /** What a message has shown so far, by field: the JSON text, or the ranges of a singular message's pieces. */
 type Shown = (string | number[] | undefined)[]
@@ -81,10 +118,94 @@ class Renderer {
     this.#cursor.reset(bytes, 0)
   }
 
+  /** Writes the message in the order of its bytes. False, and no use in what was written, if that cannot be. */
+  straight(sink: JsonSink, name: string, start: number, end: number, depth: number): boolean {
+    const plan = planFor(name)
+    if (depth > NESTING_MAX) throw new MalformedRequest('nested too deep', { offset: start })
+    const cursor = this.#cursor
+    cursor.at = start
+    let seen = 0
+    let hasOneof = false
+    /** The field whose list is being written. */
+    let list: FieldPlan | undefined
+    let isFirst = true
+    sink.byte(OPEN_OBJECT)
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      const field = fieldOf(plan, tag)
+      if (field === undefined) {
+        cursor.skip(tag, end)
+        continue
+      }
+      const isContinued = field === list
+      if (!isContinued) {
+        if ((seen & field.bit) !== 0 || (field.oneof !== undefined && hasOneof)) return false
+        seen |= field.bit
+        hasOneof ||= field.oneof !== undefined
+      }
+      const mark = sink.at
+      if (!isContinued && list !== undefined) sink.byte(CLOSE_LIST)
+      if (!isFirst) sink.byte(COMMA)
+      if (!isContinued) {
+        sink.raw(field.prefixBytes)
+        if (field.repeated) sink.byte(OPEN_LIST)
+      }
+      const written = this.#value(sink, field, tag, end, depth)
+      if (written === 'not_straight') return false
+      if (written === 'nothing') {
+        sink.at = mark
+        continue
+      }
+      isFirst = false
+      list = field.repeated ? field : undefined
+    }
+    if (list !== undefined) sink.byte(CLOSE_LIST)
+    sink.byte(CLOSE_OBJECT)
+    return true
+  }
+
+  #value(
+    sink: JsonSink,
+    field: FieldPlan,
+    tag: number,
+    end: number,
+    depth: number,
+  ): 'written' | 'nothing' | 'not_straight' {
+    const cursor = this.#cursor
+    const isImplicit = !field.repeated && !field.presence
+    if (field.message !== undefined) {
+      const nestedEnd = cursor.payloadEnd(end)
+      if (!this.straight(sink, field.message, cursor.at, nestedEnd, depth + 1)) return 'not_straight'
+      cursor.at = nestedEnd
+      return 'written'
+    }
+    if (field.kind === 'string') {
+      const textEnd = cursor.payloadEnd(end)
+      const start = cursor.at
+      cursor.at = textEnd
+      if (isImplicit && start === textEnd) return 'nothing'
+      sink.quoted(this.#bytes, start, textEnd)
+      return 'written'
+    }
+    if (!isPackedList(field, tag)) {
+      const text = this.#scalar(field.kind, tag, end)
+      if (isImplicit && isZero(text)) return 'nothing'
+      sink.ascii(text)
+      return 'written'
+    }
+    const listEnd = cursor.payloadEnd(end)
+    if (cursor.at === listEnd) return 'nothing'
+    sink.ascii(this.#scalar(field.kind, tag, listEnd))
+    while (cursor.at < listEnd) {
+      sink.byte(COMMA)
+      sink.ascii(this.#scalar(field.kind, tag, listEnd))
+    }
+    return 'written'
+  }
+
   /** `pieces`: start and end of each occurrence, in order; `depth` counts the messages around this one. */
   message(name: string, pieces: readonly number[], depth: number): string {
-    const plan = PLANS.get(name)
-    if (plan === undefined) throw new Error(`no message of OTLP: ${name}`)
+    const plan = planFor(name)
     if (depth > NESTING_MAX) throw new MalformedRequest('nested too deep', { offset: pieces[0] })
     const shown: Shown = new Array(plan.fields.length).fill(undefined)
     for (let piece = 0; piece < pieces.length; piece += 2) {
@@ -105,15 +226,13 @@ class Renderer {
     cursor.at = start
     while (cursor.at < end) {
       const tag = cursor.tag(end)
-      const wireType = tag & 7
-      const field = plan.byNumber[Math.floor(tag / 8)]
-      const isPackedList = field?.packed === true && wireType === LEN
-      if (field === undefined || (wireType !== field.wireType && !isPackedList)) {
+      const field = fieldOf(plan, tag)
+      if (field === undefined) {
         cursor.skip(tag, end)
         continue
       }
       if (field.oneof !== undefined) this.#clearSiblings(plan, shown, field, depth)
-      if (isPackedList) {
+      if (isPackedList(field, tag)) {
         const listEnd = cursor.payloadEnd(end)
         while (cursor.at < listEnd) append(shown, field, this.#scalar(field.kind, tag, listEnd))
       } else if (field.message === undefined) {
@@ -218,6 +337,16 @@ class Renderer {
     for (let at = cursor.at - 1; at >= start; at--) bits = (bits << 7n) | BigInt(this.#bytes[at] & 0x7f)
     return (signed ? BigInt.asIntN(64, bits) : BigInt.asUintN(64, bits)).toString()
   }
+}
+
+/** The field that a tag means; undefined for a number or a wire type that OTLP does not know. */
+function fieldOf(plan: MessagePlan, tag: number): FieldPlan | undefined {
+  const field = plan.byNumber[Math.floor(tag / 8)]
+  return field !== undefined && ((tag & 7) === field.wireType || isPackedList(field, tag)) ? field : undefined
+}
+
+function isPackedList(field: FieldPlan, tag: number): boolean {
+  return field.packed && (tag & 7) === LEN
 }
 
 function append(shown: Shown, field: FieldPlan, text: string): void {
