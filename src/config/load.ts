@@ -9,7 +9,8 @@ import { compilePolicy } from '../policy/compile.ts'
 import { checkTree, loadSchema } from './check.ts'
 import type { Config } from './config.ts'
 import { reportDoubts } from './doubts.ts'
-import { canonicalExporter, hasUrlFor, mapExporters } from './map-exporters.ts'
+import { canonicalExporter, mapExporters } from './map-exporters.ts'
+import { hasUrlFor } from './map-otlp-http.ts'
 import { mapPolicy } from './map-policy.ts'
 import { mapProcess } from './map-process.ts'
 import { reportPending } from './pending.ts'
@@ -37,7 +38,6 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   if (tree === undefined) throw new ConfigError(tidy(problems))
   const { root, source, directoryOf } = tree
   checkTree(root, loadSchema(), report)
-  reportPending(root, report)
   const process = mapProcess(root, directoryOf, report)
   const exporters = mapExporters(root, { directoryOf, storageBytesMax: process.storage.bytesMax, report })
   const policySpec = mapPolicy(root, report)
@@ -45,6 +45,8 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   checkHashKey(tree, report)
   const { policy, problems: policyProblems } = compilePolicy(policySpec)
   problems.push(...policyProblems)
+  // Last: what is wrong in itself is said before what is only too early.
+  reportPending(root, report)
   if (!problems.some(isError)) reportDoubts({ spec: policySpec, policy, exporters }, report)
   const all = tidy(problems)
   if (all.some(isError)) throw new ConfigError(all)

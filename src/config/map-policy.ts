@@ -61,7 +61,9 @@ export function mapPolicy(root: Node, report: Report): PolicySpec {
       foreign: position('foreign'),
       rehome: position('rehome'),
     },
-    lanes: entriesOf(nodeAt(root, 'lanes')).map(([name, entry]) => mapLane(name, entry, root, report)),
+    lanes: entriesOf(nodeAt(root, 'lanes')).flatMap(
+      ([name, entry]) => mapLane(name, entry, root, report) ?? [],
+    ),
   }
 }
 
@@ -81,7 +83,12 @@ function mapFamily(name: string, { keyPosition, value }: MapEntry): FamilySpec {
   return { name, targets, owner: textOf(nodeAt(value, 'owner')), position: keyPosition }
 }
 
-function mapLane(name: string, { keyPosition, value }: MapEntry, root: Node, report: Report): LaneSpec {
+function mapLane(
+  name: string,
+  { keyPosition, value }: MapEntry,
+  root: Node,
+  report: Report,
+): LaneSpec | undefined {
   const signalNode = nodeAt(value, 'signal')
   const signal = wordOf(signalNode, SIGNALS)
   if (signalNode === undefined) {
@@ -92,14 +99,17 @@ function mapLane(name: string, { keyPosition, value }: MapEntry, root: Node, rep
       `has no signal, and no preset gives it one; write \`signal: logs\`, traces or metrics${presetLane(name)}`,
     )
   }
+  const exporters = mapReferences(name, nodeAt(value, 'exporters'), root, report)
+  // Without a signal its lines cannot be judged: what is wrong with it has been said.
+  if (signal === undefined) return undefined
   return {
     name,
-    signal: signal ?? 'logs',
+    signal,
     accept: itemsOf(nodeAt(value, 'accept')).flatMap(mapAcceptLine),
     fields: mapFields(`lanes.${name}.fields`, itemsOf(nodeAt(value, 'fields')), report),
     unlistedFields: wordOf(nodeAt(value, 'unlisted_fields'), ['keep', 'remove'] as const) ?? 'keep',
     wire: wordOf(nodeAt(value, 'wire'), ['as_is', 'canonical'] as const) ?? 'as_is',
-    exporters: mapReferences(name, nodeAt(value, 'exporters'), root, report),
+    exporters,
     position: keyPosition,
   }
 }

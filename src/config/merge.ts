@@ -53,7 +53,8 @@ export function treeOfSet(argument: string, index: number, report: Report): Node
     const shift = line === 1 ? valuePosition.column - prefix.length - 1 : 0
     report(severity, { ...position, column: Math.max(1, column + shift) }, path.join('.'), message)
   }
-  const value = nodeAt(parseYaml(`${prefix}${argument.slice(equals + 1)}`, '--set', shifted), 'value')
+  const parsed = parseYaml(`${prefix}${argument.slice(equals + 1)}`, '--set', shifted)
+  const value = parsed?.kind === 'map' ? parsed.entries.get('value')?.value : undefined
   if (value === undefined) return undefined
   return path.reduceRight<Node>(
     (node, key) => mapNode(position, [[key, { keyPosition: position, value: node }]]),

@@ -60,11 +60,13 @@ export function parseYaml(text: string, file: string, report: Report): Node | un
       report('error', top, '', 'the file is empty; the smallest configuration has `exporters` and `lanes`')
       return undefined
     }
-    let broken = false
+    // One slip in a line makes the parser stumble several times.
+    const brokenLines = new Set<number>()
     for (const { code, pos } of documents.flatMap((document) => [...document.errors, ...document.warnings])) {
       if (code === 'MULTIPLE_DOCS') continue
-      broken = true
       const position = place(pos[0])
+      if (brokenLines.has(position.line)) continue
+      brokenLines.add(position.line)
       report(
         'error',
         position,
@@ -73,8 +75,8 @@ export function parseYaml(text: string, file: string, report: Report): Node | un
       )
     }
     if (documents.length > 1) {
-      broken = true
       const start = documents[1].range[0]
+      brokenLines.add(place(start).line)
       report(
         'error',
         place(start),
@@ -82,7 +84,7 @@ export function parseYaml(text: string, file: string, report: Report): Node | un
         'a second document (`---`); write one document a file, and give several files with --config',
       )
     }
-    if (broken) return undefined
+    if (brokenLines.size > 0) return undefined
     return new TreeBuilder(documents[0], place, report).build()
   } catch (error) {
     if (error instanceof TreeLimit) report('error', top, '', error.message)
@@ -131,7 +133,7 @@ class TreeBuilder {
       throw new TreeLimit(`aliases unfold to more than ${NODES_MAX} values; write them out`)
     if (depth > DEPTH_MAX)
       throw new TreeLimit(`nested more than ${DEPTH_MAX} deep (does an alias hold itself?)`)
-    if (isAlias(parsed)) return this.node(this.target(parsed), fallback, depth + 1)
+    if (isAlias(parsed)) return this.alias(parsed, this.start(parsed, fallback), depth)
     if (isMap<ParsedNode, ParsedNode | null>(parsed))
       return this.map(parsed, this.start(parsed, fallback), depth)
     if (isSeq<ParsedNode>(parsed)) {
@@ -179,8 +181,11 @@ class TreeBuilder {
     for (const [name, entry] of source.entries) if (!into.has(name)) into.set(name, entry)
   }
 
-  private target(alias: Alias): unknown {
-    return alias.resolve(this.document)
+  private alias(alias: Alias, position: Position, depth: number): Node {
+    const target = alias.resolve(this.document)
+    if (target !== undefined) return this.node(target, position, depth + 1)
+    this.report('error', position, '', `no anchor of this name stands above: ${SYNTAX.BAD_ALIAS}`)
+    return scalarNode(null, position)
   }
 
   private start(parsed: unknown, fallback: Position): Position {

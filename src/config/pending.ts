@@ -84,7 +84,7 @@ const ROWS: readonly Pending[] = [
   {
     path: ['storage', 'retention'],
     asked: always,
-    what: 'dead letters and quarantine',
+    what: 'dead letters',
     remedy: 'leave it out',
   },
   {
@@ -107,7 +107,7 @@ export function reportPending(root: Node, report: Report): void {
     const missing = [...new Set(ROWS.map(({ what }) => what))].join(', ')
     report(
       'warning',
-      nodeAt(root, 'policy')?.position ?? root.position,
+      root.position,
       '',
       `this version does not have yet: ${missing}. Every attribute of an item that a lane takes leaves with it; an event in the wrong carriage is dropped as wrong_carriage; queues are in memory`,
     )

@@ -23,7 +23,7 @@ const MS_BY_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000
 export const TIMER_MS_MAX: number = 2 ** 31 - 1
 
 export const SIZE_PATTERN = '^[0-9]+(\\.[0-9]+)?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$'
-export const DURATION_PATTERN = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$'
+export const DURATION_PATTERN = '^([0-9]{1,9}(\\.[0-9]+)?(ms|s|m|h))+$'
 
 const SIZE = new RegExp(SIZE_PATTERN)
 const DURATION = new RegExp(DURATION_PATTERN)

@@ -1,0 +1,22 @@
+/** A command's surroundings in a test: a folder, an environment, and what was written. */
+import type { Io } from '../../src/cli/io.ts'
+
+export interface TestIo {
+  readonly io: Io
+  readonly out: () => string
+  readonly err: () => string
+}
+
+export function createIo(cwd: string, env: Io['env'] = {}): TestIo {
+  const out: string[] = []
+  const err: string[] = []
+  const io: Io = {
+    stdout: (text) => out.push(text),
+    stderr: (text) => err.push(text),
+    env,
+    cwd,
+    onStopSignal: () => {},
+    exitNow: () => {},
+  }
+  return { io, out: () => out.join(''), err: () => err.join('') }
+}
