@@ -24,6 +24,25 @@ export type Kind =
   | 'enum'
   | 'message'
 
+/** How the kind is laid out when it is not packed: the last three bits of a tag. */
+export const WIRE_TYPES: Readonly<Record<Kind, number>> = {
+  string: 2,
+  bytes: 2,
+  hexId: 2,
+  message: 2,
+  bool: 0,
+  int32: 0,
+  uint32: 0,
+  sint32: 0,
+  int64: 0,
+  uint64: 0,
+  enum: 0,
+  fixed32: 5,
+  fixed64: 1,
+  sfixed64: 1,
+  double: 1,
+}
+
 export interface Field {
   readonly number: number
   /** The JSON name, lowerCamelCase. */
