@@ -116,7 +116,6 @@ function judge(item: readonly FoundField[], cursor: Cursor): Signal | undefined 
   if (has(LOG_RECORD_TAGS)) return 'logs'
   const first = item.findLast((field) => field.tag === tagOf(1, LEN))
   if (first === undefined) return undefined
-  const isData = (field: FoundField): boolean => isDataOfMetric(cursor, field)
   if (first.end - first.start !== traceIdBytes) {
     if (has(SPAN_TAGS)) return 'traces'
     return has(METRIC_TAGS) || has(SHARED_DATA_TAGS) ? 'metrics' : undefined
@@ -125,7 +124,7 @@ function judge(item: readonly FoundField[], cursor: Cursor): Signal | undefined 
   if (has(SPAN_TAGS)) return 'traces'
   if (has(METRIC_TAGS)) return 'metrics'
   const shared = item.filter((field) => SHARED_DATA_TAGS.includes(field.tag))
-  return shared.length === 1 && isData(shared[0]) ? 'metrics' : 'traces'
+  return shared.length === 1 && isDataOfMetric(cursor, shared[0]) ? 'metrics' : 'traces'
 }
 
 /** True if the bytes are a message with nothing but data points in field 1 and numbers in fields 2 and 3. */
