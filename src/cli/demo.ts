@@ -4,9 +4,10 @@
  * The session goes in as a real SDK's requests, over the network. What is shown is the sidecar's own ledger,
  * read before and after: the demo decides nothing itself. Traffic of others in between is counted along.
  */
-import type { Config, ListenAddress, SecretText } from '../config/config.ts'
+import type { Config, ListenAddress } from '../config/config.ts'
 import { CommandError } from '../errors.ts'
 import { SIGNAL_TRAITS } from '../otlp/signal.ts'
+import { readSecret } from '../server/secret.ts'
 import type { ExporterRow, LedgerRow, LedgerSnapshot } from '../telemetry/ledger.ts'
 import { call, formatAddress, parseCallAddress } from './call.ts'
 import { parseOptions } from './config-options.ts'
@@ -68,7 +69,7 @@ async function findSidecar(argv: readonly string[], io: Io): Promise<Sidecar> {
       values.admin === undefined && config !== undefined
         ? config.admin.endpoint
         : parseCallAddress('--admin', values.admin ?? adminDefault),
-    adminHeaders: token === undefined ? {} : { authorization: `Bearer ${await readSecret(token)}` },
+    adminHeaders: token === undefined ? {} : { authorization: `Bearer ${readSecret(token)}` },
   }
 }
 
@@ -81,14 +82,6 @@ async function loadNamedConfig(
   if (files.length === 0 && set.length === 0) return undefined
   const { loadConfig } = await import('../config/load.ts')
   return loadConfig({ files, set, env, cwd })
-}
-
-async function readSecret(secret: SecretText): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  const parts = secret.map(async (part) =>
-    typeof part === 'string' ? part : (await readFile(part.file, 'utf8')).trimEnd(),
-  )
-  return (await Promise.all(parts)).join('')
 }
 
 async function send({ receiver }: Sidecar, { signal, body }: DemoRequest): Promise<number> {
