@@ -148,11 +148,11 @@ class Walk {
   #logRecords(first: number, last: number): void {
     const { logRecordTarget, workspace, subjects, decider } = this.#policy
     const { scan } = workspace
-    const start = scan.nameStarts[this.#scope]
-    const end = scan.nameEnds[this.#scope]
-    if (logRecordTarget.settleByScope(this.#request, start, end)) {
+    const nameStart = scan.nameStarts[this.#scope]
+    if (logRecordTarget.settleByScope(this.#request, nameStart, scan.nameEnds[this.#scope])) {
+      const { start, end } = logRecordTarget
       const subject = start === end ? decider.none : subjects.of(this.#request, start, end)
-      const isDoubted = scan.nameDoubts[this.#scope] === 1 && subject.isTraceSafe
+      const isDoubted = scan.nameDoubts[this.#scope] === 1 && start !== end && subject.isTraceSafe
       const decision = isDoubted
         ? decider.decideDoubtful([latin1(this.#request, start, end)], 'log_record')
         : decider.decide(subject, 'log_record')

@@ -65,11 +65,11 @@ export class TargetReader {
 
   /** Whether the scope's name in `bytes[start, end)` decides before any attribute is looked at; sets the range. */
   settleByScope(bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.paths.length === 0) return true
-    if (this.paths[0].kind !== 'scope_name' || !this.#isPresent(0, bytes, start, end)) return false
-    this.start = start
-    this.end = end
-    this.path = 0
+    const isNowhere = this.paths.length === 0
+    if (!isNowhere && (this.paths[0].kind !== 'scope_name' || !this.#isPresent(0, bytes, start, end))) return false
+    this.start = isNowhere ? 0 : start
+    this.end = isNowhere ? 0 : end
+    this.path = isNowhere ? -1 : 0
     return true
   }
 
