@@ -16,7 +16,7 @@ import { mapProcess } from './map-process.ts'
 import { reportPending } from './pending.ts'
 import { type ResolvedTree, resolveTree } from './resolve.ts'
 import type { ConfigInput } from './sources.ts'
-import { entriesOf, nodeAt, type Report, textOf } from './tree.ts'
+import { entriesOf, type Node, nodeAt, type Report, textOf } from './tree.ts'
 
 /** Keys of HMAC-SHA-256 that are shorter than its digest are weaker than it. */
 const HASH_KEY_BYTES_MIN = 32
@@ -44,7 +44,7 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   checkUrls(tree, policySpec.lanes, report)
   checkHashKey(tree, report)
   const { policy, problems: policyProblems } = compilePolicy(policySpec)
-  problems.push(...policyProblems)
+  problems.push(...withoutOutsideText(policyProblems, root))
   // Last: what is wrong in itself is said before what is only too early.
   reportPending(root, report)
   if (!problems.some(isError)) reportDoubts({ spec: policySpec, policy, exporters }, report)
@@ -84,16 +84,35 @@ function checkHashKey({ root }: ResolvedTree, report: Report): void {
   )
 }
 
+/** The policy's compiler quotes the words that it judges; a word that came from outside may not be quoted. */
+function withoutOutsideText(problems: readonly Problem[], root: Node): readonly Problem[] {
+  const places = new Set(outsidePlaces(root))
+  return problems.map((problem) => {
+    const message =
+      'what the reference gives is not valid here; write a word that is, or mend what it refers to'
+    return places.has(placeOf(problem.position)) ? { ...problem, message } : problem
+  })
+}
+
+function outsidePlaces(node: Node): readonly string[] {
+  if (node.kind === 'scalar') return node.outside ? [placeOf(node.position)] : []
+  if (node.kind === 'list') return node.items.flatMap(outsidePlaces)
+  return [...node.entries.values()].flatMap(({ value }) => outsidePlaces(value))
+}
+
+function placeOf({ file, line, column }: Position): string {
+  return `${file}:${line}:${column}`
+}
+
 function isError({ severity }: Problem): boolean {
   return severity === 'error'
 }
 
 /** In the order of the files; what follows from a problem at the same place with the same key is left out. */
 function tidy(problems: readonly Problem[]): readonly Problem[] {
-  const place = ({ file, line, column }: Position): string => `${file}:${line}:${column}`
   const seen = new Set<string>()
   const kept = problems.filter(({ severity, position, key }) => {
-    const id = `${severity} ${place(position)} ${key}`
+    const id = `${severity} ${placeOf(position)} ${key}`
     return !seen.has(id) && seen.add(id)
   })
   const files = [...new Set(kept.map(({ position }) => position.file))]

@@ -23,7 +23,7 @@ const oneOrMany = (item: TSchema): TSchema => Type.Union([item, Type.Array(item)
 const named = (pattern: string, value: TSchema): TSchema =>
   Type.Unsafe<unknown>({
     type: 'object',
-    patternProperties: { [pattern]: Type.Union([value, Type.Null()]) },
+    patternProperties: { [pattern]: value },
     additionalProperties: false,
   })
 

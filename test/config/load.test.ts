@@ -266,7 +266,7 @@ t.test('no value from outside appears in an error', async (t) => {
   const text = `
 exporters:
   otlp_http/a: { endpoint: "\${env:S}", compression: "\${env:S}", timeout: "\${env:S}", headers: { "x": "\${env:N}" }, sending_queue: { num_consumers: "\${env:S}" } }
-lanes: { log: { signal: "\${env:S}", exporters: ["\${env:S}"] } }
+lanes: { log: { signal: "\${env:S}", exporters: ["\${env:S}"] }, trace: { accept: [{ events: ["\${env:S}"] }] } }
 policy: { match: "\${env:S}", preset: "\${env:S}" }
 telemetry: { logs: { level: "\${file:s}" } }
 `
@@ -275,7 +275,7 @@ telemetry: { logs: { level: "\${file:s}" } }
     { 'laneway.yaml': text, s: 'hunter2' },
     { env: { S: 'hunter2', N: 'hunter2\nhunter3' } },
   )
-  t.equal(found.length, 10, found.join('\n'))
+  t.equal(found.length, 11, found.join('\n'))
   t.notMatch(found.join('\n'), /hunter/)
 })
 
