@@ -18,8 +18,14 @@ import type { DeliveryOutcome, Sender } from './outcome.ts'
 import type { ExporterQueue, QueueEntry } from './queue.ts'
 import { retryDelayMs } from './retry.ts'
 
-/** While a request is in flight, this much is worth another one: its cost per byte is close to the least there is. */
-export const GOOD_BATCH_BYTES: number = 512 * 1024
+/**
+ * While a request is in flight, this much is worth another one. Measured: from here on a larger request costs no less
+ * CPU per byte (12 KB parcels: 36 µs one by one, 11 µs joined by 8, 5 µs by 64), and the buffers to join them stay small.
+ */
+export const GOOD_BATCH_BYTES: number = 1024 * 1024
+
+/** Behind a slow or distant backend more waits than this for each consumer; then batches grow to `max_size`. */
+const BACKLOG_BYTES_PER_CONSUMER: number = 2 * GOOD_BATCH_BYTES
 
 export interface DeliveryOptions {
   readonly queue: ExporterQueue
@@ -43,7 +49,6 @@ export interface Delivery {
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { queue, sender, batch, consumers, retry, emit, clock, random } = options
   const exporter = queue.exporter
-  const batchBytesMax = sender.joinsParcels ? batch.bytesMax : 1
   const goodBatchBytes = Math.min(GOOD_BATCH_BYTES, batch.bytesMax || GOOD_BATCH_BYTES)
   const circuit = createCircuit()
   const sleepers = new Set<() => void>()
@@ -80,6 +85,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return busyConsumers === 0 || hasCompleted ? batch.bytesMin : Math.max(batch.bytesMin, goodBatchBytes)
   }
 
+  /** How many bytes to take for the next request. */
+  function batchBytes(): number {
+    if (!sender.joinsParcels) return 1
+    const isBehind = queue.waitingBytes > consumers * BACKLOG_BYTES_PER_CONSUMER
+    return isBehind ? batch.bytesMax : Math.max(batch.bytesMin, goodBatchBytes)
+  }
+
   function startFlushTimer(): void {
     flushTimer ??= setTimeout(() => {
       flushTimer = undefined
@@ -96,7 +108,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       queue.waitingBytes >= bytesWorthSending()
     ) {
       hasCompleted = false
-      void consume(queue.take(batchBytesMax))
+      void consume(queue.take(batchBytes()))
     }
     if (queue.waitingParcels === 0) isOverdue = false
     wake()

@@ -9,7 +9,6 @@ import type { Emit } from '../telemetry/events.ts'
 import { createDelivery } from './deliver.ts'
 import { createDebugSender } from './exporters/debug.ts'
 import { createFileSender } from './exporters/file.ts'
-import { createOtlpHttpSender } from './exporters/otlp-http.ts'
 import type { Sender } from './outcome.ts'
 import { ExporterQueue } from './queue.ts'
 
@@ -85,10 +84,28 @@ export function createExporter(config: ExporterConfig, deps: ExporterDeps): Expo
 function createSender(config: ExporterConfig, deps: ExporterDeps): Sender {
   switch (config.kind) {
     case 'otlp_http':
-      return createOtlpHttpSender(config, { clock: deps.clock })
+      return createLateSender(async () => {
+        const { createOtlpHttpSender } = await import('./exporters/otlp-http.ts')
+        return createOtlpHttpSender(config, { clock: deps.clock })
+      })
     case 'file':
       return createFileSender(config, { clock: deps.clock })
     case 'debug':
       return createDebugSender(config, { stderr: deps.stderr })
+  }
+}
+
+/** Loads a sender's code when there is something to send: the HTTP client is a large part of what would be idle. */
+function createLateSender(load: () => Promise<Sender>): Sender {
+  let loading: Promise<Sender> | undefined
+  return {
+    joinsParcels: true,
+    async send(signal, parcels) {
+      loading ??= load()
+      return (await loading).send(signal, parcels)
+    },
+    async close() {
+      await (await loading)?.close()
+    },
   }
 }

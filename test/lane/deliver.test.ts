@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { createAdmission } from '../../src/lane/admission.ts'
+import { GOOD_BATCH_BYTES } from '../../src/lane/deliver.ts'
 import {
   CountedPin,
   enqueue,
@@ -69,7 +70,7 @@ t.test(
     const exporter = startExporter(httpConfig(backend.url))
     enqueue(exporter, parcelOf(logsRequest('a')))
     await until(() => finish.length === 1)
-    enqueue(exporter, parcelOf(Buffer.alloc(512 * 1024)))
+    enqueue(exporter, parcelOf(Buffer.alloc(GOOD_BATCH_BYTES)))
     await until(() => finish.length === 2)
     enqueue(exporter, parcelOf(logsRequest('c')))
     await until(() => finish.length === 3)
@@ -78,6 +79,22 @@ t.test(
     await exporter.close(1000)
   },
 )
+
+t.test('behind a backlog requests grow to max_size, and are smaller without one', async (t) => {
+  const finish: (() => void)[] = []
+  const backend = await startBackend((response) => finish.push(() => response.end()))
+  t.teardown(backend.close)
+  const queue = { ...QUEUE, consumers: 1 }
+  const exporter = startExporter(httpConfig(backend.url, { queue }))
+  const mebibyte = 1024 * 1024
+  for (let count = 0; count < 5; count++) enqueue(exporter, parcelOf(Buffer.alloc(mebibyte)))
+  for (const size of [4, 1]) {
+    await until(() => finish.length === 1)
+    t.equal(backend.received.pop()?.body.byteLength, size * mebibyte)
+    finish.pop()?.()
+  }
+  await exporter.close(1000)
+})
 
 t.test('min_size is waited for, but not longer than flush_timeout', async (t) => {
   const backend = await startBackend((response) => response.end())
