@@ -34,7 +34,7 @@ t.test('a rule has its verb, its keys in order, and its filters as lists', async
   t.match(rules, [
     {
       verb: 'remove',
-      keys: [{ key: 'prompt' }, { key: 'url.*', position: { line: 2, column: 23 } }],
+      keys: [{ key: 'prompt' }, { key: 'url.*', position: { line: 2, column: 24 } }],
       bytesMax: undefined,
       on: [],
       families: [],
@@ -54,6 +54,6 @@ t.test('a rule that cannot be meant is reported at the part that is wrong', asyn
   - { on: [resource, scope], family: x, remove: [a] }
   - { on: [resource, span], family: x, remove: [a] }
 `)
-  t.match(said, [/^2:14 .*did you mean `@name`/, /^3:38 a resource or scope is shared/])
+  t.match(said, [/^2:16 .*did you mean `@name`/, /^3:38 a resource or scope is shared/])
   t.equal(said.length, 2)
 })
