@@ -12,8 +12,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** `LANEWAY_BUILD_DIR` lets a test build beside a build that somebody else is packing. */
-const build = process.env.LANEWAY_BUILD_DIR ?? join(root, 'build')
+const build = join(root, 'build')
 
 /** A relative path to one of our modules, as import, import() and `new URL(…, import.meta.url)` write it. */
 const OUR_MODULE = /(['"])(\.{1,2}\/[^'"\n]*)\.ts\1/g
