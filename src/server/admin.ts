@@ -24,7 +24,6 @@ export interface Readiness {
 }
 
 export interface AdminHandlers {
-  live(): boolean
   ready(): Readiness
   /** Prometheus text. */
   metrics(): Promise<string>
@@ -102,7 +101,8 @@ export function createAdmin({ config, handlers, emit }: AdminOptions): Admin {
 
 function healthPages(handlers: AdminHandlers): ReadonlyMap<string, Page> {
   return new Map<string, Page>([
-    ['/livez', () => (handlers.live() ? json(200, { live: true }) : json(503, { live: false }))],
+    // Whoever can answer is alive.
+    ['/livez', () => json(200, { live: true })],
     ['/readyz', (query) => readyPage(handlers.ready(), new URLSearchParams(query).has('verbose'))],
     ['/metrics', async () => ({ status: 200, contentType: METRICS_TYPE, body: await handlers.metrics() })],
   ])

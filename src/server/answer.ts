@@ -75,7 +75,9 @@ export interface AnswerTo {
 /** 200 with an empty Export*ServiceResponse. */
 export function accept(to: AnswerTo, body: Uint8Array): void {
   to.response.writeHead(200, headerLines(to, body, undefined))
-  to.response.end(body)
+  // As text it leaves in one write with the headers; as bytes it would take a gathered write, a third of the
+  // cost of a small request.
+  to.response.end(body.length === 0 ? '' : Buffer.from(body).toString('latin1'), 'latin1')
 }
 
 /** Writes the refusal. `rest` says whether the sender may still be sending: then the socket is drained. */

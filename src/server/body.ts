@@ -78,7 +78,8 @@ export function createBodyReader(options: {
 
   function failOn(socket: unknown, outcome: 'slow' | 'malformed'): boolean {
     for (const reading of underWay) {
-      if (reading.source.socket !== socket) continue
+      // A complete body only waits for its `end`: what is broken is the request behind it.
+      if (reading.source.socket !== socket || reading.source.complete) continue
       reading.fail(outcome)
       return true
     }

@@ -47,7 +47,7 @@ export class Gathering {
     return this.#length
   }
 
-  /** Keeps a chunk, or says why not; after a fault the only thing left to do is `discard`. */
+  /** Takes a chunk over, which nobody may read afterwards, or says why not; after a fault the only thing left to do is `discard`. */
   add(chunk: Uint8Array): GatherFault | undefined {
     const length = this.#length + chunk.length
     if (length > this.#options.bytesMax) return 'too_large'
@@ -55,6 +55,7 @@ export class Gathering {
     const slab = this.#slab
     if (slab !== undefined || length > LOOSE_BYTES_MAX || this.#loose.length === LOOSE_CHUNKS_MAX) {
       this.#roomFor(slab, length).set(chunk, this.#length)
+      free(chunk)
     } else {
       this.#loose.push(chunk)
     }
@@ -91,10 +92,20 @@ export class Gathering {
     for (const chunk of this.#loose) {
       grown.buffer.set(chunk, offset)
       offset += chunk.length
+      free(chunk)
     }
     this.#loose = []
     return grown.buffer
   }
+}
+
+/**
+ * Gives the memory of a copied chunk back at once. Left to the garbage collector, chunks of 64 KiB would force a
+ * full collection for every 32 MB received: a quarter of the CPU of large requests.
+ */
+function free(chunk: Uint8Array): void {
+  const { buffer } = chunk
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0)
 }
 
 /** A small view may hold on to a large buffer: what counts is the buffer. */
