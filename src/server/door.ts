@@ -8,7 +8,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Encoding, Refusal } from './answer.ts'
-import { CODINGS_TAKEN, type Coding, parseCoding } from './inflate.ts'
+import { CODINGS_TAKEN, type Coding, parseCoding } from './decoders.ts'
 
 /** How the body of a request is to be read, and its answer written. */
 export interface Door {

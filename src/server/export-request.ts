@@ -25,9 +25,10 @@ import type { Budget, Reservation } from './budget.ts'
 import type { Cors } from './cors.ts'
 import { findDoor, JSON_DOOR, readBodyHeaders, tooLarge, UNKNOWN_MEDIA_TYPE } from './door.ts'
 import { describeFault } from './fault.ts'
-import { type Body, memoryBehind } from './gathering.ts'
-import { type Gate, inflate } from './inflate.ts'
-import { heapPin, type SlabPool } from './slabs.ts'
+import type { Gate } from './gate.ts'
+import type { Body } from './gathering.ts'
+import { inflate } from './inflate.ts'
+import { bufferPin, type SlabPool } from './slabs.ts'
 
 export interface ReceivedRequest {
   readonly signal: Signal
@@ -212,7 +213,7 @@ function transcode(json: Body, signal: Signal, reservation: Reservation): Body |
     if (!isUtf8(json.bytes)) throw new MalformedRequest('the JSON is not UTF-8', { path: '' })
     const bytes = jsonToProtobuf(json.bytes, signal)
     if (!reservation.grow(bytes.length)) return 'full'
-    return { bytes, pin: heapPin(memoryBehind(bytes)) }
+    return { bytes, pin: bufferPin(bytes) }
   } finally {
     json.pin.release()
     reservation.shrink(json.bytes.length)

@@ -7,7 +7,7 @@
  */
 import type { Pin } from '../otlp/parcel.ts'
 import type { Reservation } from './budget.ts'
-import { heapPin, type Slab, type SlabPool } from './slabs.ts'
+import { bufferPin, type Slab, type SlabPool } from './slabs.ts'
 
 /** Bodies up to this size stay in the chunks that they came in. */
 export const LOOSE_BYTES_MAX: number = 64 * 1024
@@ -68,7 +68,7 @@ export class Gathering {
     const slab = this.#slab
     if (slab !== undefined) return { bytes: slab.buffer.subarray(0, this.#length), pin: slab }
     const bytes = this.#loose.length === 1 ? this.#loose[0] : Buffer.concat(this.#loose, this.#length)
-    return { bytes, pin: heapPin(memoryBehind(bytes)) }
+    return { bytes, pin: bufferPin(bytes) }
   }
 
   /** Gives the memory back. The reservation stays as it is: whoever opened it closes it. */
@@ -106,9 +106,4 @@ export class Gathering {
 function free(chunk: Uint8Array): void {
   const { buffer } = chunk
   if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0)
-}
-
-/** A small view may hold on to a large buffer: what counts is the buffer. */
-export function memoryBehind(bytes: Uint8Array): number {
-  return bytes.buffer.byteLength
 }

@@ -11,9 +11,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import fastify, { type FastifyInstance } from 'fastify'
 import type { ReceiverConfig } from '../config/config.ts'
-import { SIGNAL_TRAITS, SIGNALS } from '../otlp/signal.ts'
 import type { Emit } from '../telemetry/events.ts'
 import { type Refusal, rawRefusal, refuse } from './answer.ts'
 import { createBodyReader, SLOW_BYTES_MIN, SLOW_WINDOW_MS } from './body.ts'
@@ -21,8 +19,11 @@ import { createBudget } from './budget.ts'
 import { createCors } from './cors.ts'
 import { findDoor, JSON_DOOR } from './door.ts'
 import { type Handle, type Premises, type Route, serveExport } from './export-request.ts'
-import { createGate, INFLATIONS_MAX } from './inflate.ts'
+import { createGate } from './gate.ts'
+import { INFLATIONS_MAX } from './inflate.ts'
 import { listenOn } from './listen.ts'
+import { EXPECTATION, FOREIGN_ORIGIN, NOT_ALLOWED, NOT_FOUND, refusalOfParserError } from './refusals.ts'
+import { createRoutes, isRoute } from './routes.ts'
 import { createSlabPool, SLAB_IDLE_BYTES_MAX } from './slabs.ts'
 
 /** Limits that no user needs to set. */
@@ -74,11 +75,6 @@ export interface Receiver {
   heldBytes(): { readonly inFlight: number; readonly slabs: number }
 }
 
-const ROUTES: ReadonlyMap<string, Route> = new Map([
-  ...SIGNALS.map((signal) => [SIGNAL_TRAITS[signal].path, signal] as const),
-  ['/', 'sniff'] as const,
-])
-
 export function createReceiver(options: ReceiverOptions): Receiver {
   const limits: ReceiverLimits = { ...RECEIVER_LIMITS, ...options.limits }
   const { config, handle, emit, clock } = options
@@ -119,7 +115,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
   /** Everything but a POST to one of the paths. */
   function answerOther(request: IncomingMessage, response: ServerResponse): void {
-    if (!ROUTES.has(pathOf(request.url ?? ''))) {
+    if (!isRoute(request.url ?? '')) {
       refuseUnserved(request, response, NOT_FOUND)
       return
     }
@@ -207,94 +203,6 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 const CLOSE_POLL_MS = 20
 /** For the last answers to leave their sockets. */
 const CLOSE_FLUSH_MS = 200
-
-const NOT_FOUND: Refusal = {
-  status: 404,
-  reason: 'unsupported',
-  message: `nothing is here; POST to ${[...ROUTES.keys()].join(', ')}`,
-}
-const NOT_ALLOWED: Refusal = {
-  status: 405,
-  reason: 'unsupported',
-  message: 'only POST is taken here',
-  headers: ['allow', 'POST'],
-}
-const FOREIGN_ORIGIN: Refusal = {
-  status: 403,
-  reason: 'unsupported',
-  message: 'this origin is not in cors.allowed_origins',
-}
-const EXPECTATION: Refusal = {
-  status: 417,
-  reason: 'unsupported',
-  message: 'the only expectation known is 100-continue',
-}
-const BAD_URL: Refusal = { status: 400, reason: 'malformed', message: 'the path cannot be read' }
-const UNEXPECTED: Refusal = { status: 500, reason: '', message: 'laneway failed; its log says more' }
-
-/** fastify as a router: each route takes the request over before fastify would look at its body. */
-function createRoutes(to: {
-  readonly serve: (request: IncomingMessage, response: ServerResponse, route: Route) => Promise<void>
-  readonly answerOther: (request: IncomingMessage, response: ServerResponse) => void
-  readonly refuseUnserved: (request: IncomingMessage, response: ServerResponse, refusal: Refusal) => void
-}): FastifyInstance {
-  const app = fastify({
-    logger: false,
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
-    frameworkErrors: (_error, request, reply) => {
-      reply.hijack()
-      to.refuseUnserved(request.raw, reply.raw, BAD_URL)
-    },
-  })
-  app.removeAllContentTypeParsers()
-  app.addHook('onRequest', (request, reply, done) => {
-    if (!request.is404) {
-      done()
-      return
-    }
-    reply.hijack()
-    to.answerOther(request.raw, reply.raw)
-  })
-  app.setErrorHandler((_error, request, reply) => {
-    reply.hijack()
-    to.refuseUnserved(request.raw, reply.raw, UNEXPECTED)
-  })
-  for (const [path, route] of ROUTES) {
-    app.route({
-      method: 'POST',
-      url: path,
-      onRequest: (request, reply) => {
-        reply.hijack()
-        to.serve(request.raw, reply.raw, route)
-      },
-      handler: () => {},
-    })
-  }
-  return app
-}
-
-/** Undefined where nothing can be answered any more. */
-function refusalOfParserError(error: Error): Refusal | undefined {
-  const code = 'code' in error ? error.code : ''
-  switch (code) {
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return undefined
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return { status: 408, reason: '', message: 'the request did not come in time' }
-    case 'HPE_HEADER_OVERFLOW':
-      return { status: 431, reason: 'unsupported', message: 'the headers are too large' }
-    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return { status: 413, reason: 'too_large', message: 'the chunk extensions are too large' }
-    default:
-      return { status: 400, reason: 'malformed', message: 'the HTTP message is malformed' }
-  }
-}
-
-function pathOf(url: string): string {
-  const path = url.split('?', 1)[0].replace(/\/{2,}/g, '/')
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
-}
 
 async function isDoneIn(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   const cancel = new AbortController()

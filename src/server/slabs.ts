@@ -61,6 +61,17 @@ export function heapPin(bytes: number): Pin {
   return countOwners(bytes, () => {})
 }
 
+/**
+ * A pin on bytes that nobody else refers to, with the whole buffer behind them. A large buffer is given back at the
+ * last release and not left to the garbage collector, which buffers of this size would keep busy.
+ */
+export function bufferPin(bytes: Uint8Array): Pin {
+  const { buffer } = bytes
+  // Node cuts small buffers out of shared ones: those must stay.
+  const isLarge = buffer instanceof ArrayBuffer && buffer.byteLength >= SLAB_BYTES_MIN
+  return isLarge ? countOwners(buffer.byteLength, () => buffer.transfer(0)) : heapPin(buffer.byteLength)
+}
+
 function countOwners(bytes: number, free: () => void): Pin {
   let owners = 1
   return {
