@@ -100,14 +100,30 @@ function readInfo(result: unknown): { readonly output: Buffer; readonly consumed
 
 /**
  * How large an output buffer to begin with: with the right one nothing is joined afterwards, which halves the cost.
- * gzip ends with the length modulo 2^32; the others do not say. It is only a guess, within bounds.
+ * gzip ends with the length modulo 2^32, a zstd frame may begin with it, deflate does not say. It is only a guess,
+ * within bounds: nothing is believed of a frame.
  */
 function guessOutputBytes(wire: Uint8Array, coding: Coding, outputMax: number): number {
-  const guess =
-    coding === 'gzip' && wire.length >= 18
-      ? new DataView(wire.buffer, wire.byteOffset + wire.length - 4, 4).getUint32(0, true)
-      : wire.length * 6
+  const bytes = new DataView(wire.buffer, wire.byteOffset, wire.length)
+  let guess = wire.length * 6
+  if (coding === 'gzip' && wire.length >= 18) guess = bytes.getUint32(wire.length - 4, true)
+  if (coding === 'zstd' && wire.length >= 18) guess = zstdContentBytes(bytes) ?? guess
   return Math.max(1024, Math.min(guess, wire.length * 64, outputMax)) + 64
+}
+
+/** Frame_Content_Size of RFC 8878 section 3.1.1.1, if it is there and below 2^32. */
+function zstdContentBytes(frame: DataView): number | undefined {
+  const descriptor = frame.getUint8(4)
+  const isSingleSegment = (descriptor & 0x20) !== 0
+  const offset = 5 + (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]
+  switch (descriptor >> 6) {
+    case 0:
+      return isSingleSegment ? frame.getUint8(offset) : undefined
+    case 1:
+      return frame.getUint16(offset, true) + 256
+    default:
+      return frame.getUint32(offset, true)
+  }
 }
 
 /** HTTP's `deflate` is the zlib format; some senders leave its header off. A zlib header's low four bits are 8. */
