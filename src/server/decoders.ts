@@ -98,17 +98,22 @@ function readInfo(result: unknown): { readonly output: Buffer; readonly consumed
   throw new Error('zlib did not say how much it consumed')
 }
 
-/**
- * How large an output buffer to begin with: with the right one nothing is joined afterwards, which halves the cost.
- * gzip ends with the length modulo 2^32, a zstd frame may begin with it, deflate does not say. It is only a guess,
- * within bounds: nothing is believed of a frame.
- */
+/** With a buffer of the right size nothing is joined afterwards, which halves the cost. */
 function guessOutputBytes(wire: Uint8Array, coding: Coding, outputMax: number): number {
-  const bytes = new DataView(wire.buffer, wire.byteOffset, wire.length)
-  let guess = wire.length * 6
-  if (coding === 'gzip' && wire.length >= 18) guess = bytes.getUint32(wire.length - 4, true)
-  if (coding === 'zstd' && wire.length >= 18) guess = zstdContentBytes(bytes) ?? guess
+  const guess = announcedBytes(wire, coding) ?? wire.length * 6
   return Math.max(1024, Math.min(guess, wire.length * 64, outputMax)) + 64
+}
+
+/**
+ * The length of the output, where the wire says it: gzip ends with it, modulo 2^32; a zstd frame may begin with it.
+ * It may be a lie, so it may choose a way to decode but never be believed.
+ */
+export function announcedBytes(wire: Uint8Array, coding: Coding): number | undefined {
+  // Shorter than any header with its trailer: nothing to be read.
+  if (wire.length < 18) return undefined
+  const bytes = new DataView(wire.buffer, wire.byteOffset, wire.length)
+  if (coding === 'gzip') return bytes.getUint32(wire.length - 4, true)
+  return coding === 'zstd' ? zstdContentBytes(bytes) : undefined
 }
 
 /** Frame_Content_Size of RFC 8878 section 3.1.1.1, if it is there and below 2^32. */

@@ -46,7 +46,11 @@ export function createSlabPool(options: { readonly idleBytesMax: number }): Slab
   function giveBack(buffer: Buffer): void {
     const size = buffer.length
     heldBytes -= size
-    if (size > SLAB_BYTES_MAX || idleBytes + size > options.idleBytesMax) return
+    if (size > SLAB_BYTES_MAX || idleBytes + size > options.idleBytesMax) {
+      // At once, not when the garbage collector comes by: a burst of large bodies would pile up until then.
+      if (buffer.buffer instanceof ArrayBuffer) buffer.buffer.transfer(0)
+      return
+    }
     const exponent = Math.log2(size)
     idle[exponent] ??= []
     idle[exponent].push(buffer)

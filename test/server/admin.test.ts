@@ -113,7 +113,13 @@ t.test('a foreign Host or Origin is refused, whatever it asks for', async (t) =>
   for (const host of ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST:99', '127.0.0.1:1']) {
     t.equal((await ask(ports[0], '/livez', { headers: { host } })).status, 200, host)
   }
-  for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil', '169.254.169.254', '127.0.0.1@evil']) {
+  for (const host of [
+    'evil.example',
+    '127.0.0.1.evil.example',
+    'localhost.evil',
+    '169.254.169.254',
+    '127.0.0.1@evil',
+  ]) {
     for (const path of ['/livez', '/api/v1/ledger', '/nothing']) {
       t.equal((await ask(ports[0], path, { headers: { host } })).status, 403, host)
     }
