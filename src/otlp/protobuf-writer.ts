@@ -5,6 +5,7 @@
  * message is moved when its length needs more. Varints are canonical. 64-bit integers come as two halves.
  * Source: protobuf.dev/programming-guides/encoding.
  */
+import { varintSize } from './splice.ts'
 
 /** Shorter texts are copied faster byte by byte than by a call. */
 const shortBytesMax = 24
@@ -91,8 +92,13 @@ export class ProtobufWriter {
 
   /** A length and the bytes `[start, end)` of `source`. */
   delimited(source: Uint8Array, start: number, end: number): void {
+    this.varint(end - start)
+    this.raw(source, start, end)
+  }
+
+  /** The bytes `[start, end)` of `source`. */
+  raw(source: Uint8Array, start: number, end: number): void {
     const length = end - start
-    this.varint(length)
     if (this.at + length > this.bytes.length) this.#grow(length)
     if (length <= shortBytesMax) {
       const { bytes } = this
@@ -109,22 +115,29 @@ export class ProtobufWriter {
     this.delimited(bytes, 0, bytes.length)
   }
 
-  /** Starts a nested message, or a packed list; the result goes to `close`. */
-  open(): number {
+  /**
+   * Starts a nested message, or a packed list; the result goes to `close`. It need not be moved if its length
+   * takes `lengthBytes`, 1 or 2.
+   */
+  open(lengthBytes = 1): number {
     this.byte(0)
+    if (lengthBytes === 2) this.byte(0)
     return this.at
   }
 
-  close(start: number): void {
+  /** `lengthBytes` as it was given to `open`. */
+  close(start: number, lengthBytes = 1): void {
     const length = this.at - start
-    if (length < 128) {
+    if (length < 128 && lengthBytes === 1) {
       this.bytes[start - 1] = length
       return
     }
-    const lengthBytes = length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : length < 0x1000_0000 ? 4 : 5
-    if (this.at + lengthBytes > this.bytes.length) this.#grow(lengthBytes)
-    this.bytes.copyWithin(start - 1 + lengthBytes, start, this.at)
-    this.at = start - 1
+    const needed = varintSize(length)
+    if (needed !== lengthBytes) {
+      if (this.at + needed > this.bytes.length) this.#grow(needed)
+      this.bytes.copyWithin(start - lengthBytes + needed, start, this.at)
+    }
+    this.at = start - lengthBytes
     this.varint(length)
     this.at += length
   }

@@ -1,0 +1,233 @@
+/**
+ * The request that rehomed items leave in: the resources and scopes around them, made as items come.
+ *
+ *     begin ─► resource ─► scope ─► openLogRecord | openSpan … close ─► … ─► take
+ *
+ * Goes along with a walk over the request that they came in, and copies an envelope's head (the resource, its
+ * schema_url) only when an item follows. In: ranges of that request, and the items as their builders write them.
+ * Out: the bytes of one whole ExportLogsServiceRequest or ExportTraceServiceRequest. Items are never decided here.
+ * Source: contract, section "Rehomed items".
+ */
+import { Cursor, LEN, tagOf } from '../otlp/cursor.ts'
+import { ProtobufWriter } from '../otlp/protobuf-writer.ts'
+import { varintSize, writeVarint } from '../otlp/splice.ts'
+import { type ByteString, latin1 } from './family.ts'
+
+export interface RehomedBytes {
+  /** Memory of its own. */
+  readonly bytes: Uint8Array
+  /** Log records or spans. */
+  readonly items: number
+}
+
+/** A ScopeLogs or ScopeSpans in the making. */
+interface ScopeEntry {
+  /** Offsets of the staged bytes that make it up: start and end of each piece, in order. */
+  readonly pieces: number[]
+  size: number
+  /** Where its name is staged; empty for a scope that was copied. */
+  readonly nameStart: number
+  readonly nameEnd: number
+}
+
+/** A ResourceLogs or ResourceSpans in the making; its head is staged in `[headStart, headEnd)`. */
+interface ResourceEntry {
+  readonly headStart: number
+  readonly headEnd: number
+  readonly scopes: ScopeEntry[]
+}
+
+// ResourceLogs and ResourceSpans, ScopeLogs and ScopeSpans have their fields in common.
+const RESOURCES = tagOf(1, LEN)
+const SCOPES = tagOf(2, LEN)
+const SCOPE = tagOf(1, LEN)
+const SCOPE_NAME = tagOf(1, LEN)
+const SCOPE_SCHEMA_URL = tagOf(3, LEN)
+const ITEM = tagOf(2, LEN)
+
+/** Items of this many bytes of length are the rule, and are not moved when they are closed. */
+const itemLengthBytes = 2
+
+/** One large request does not keep its memory for ever. */
+const stagedBytesKept = 1 << 20
+
+/** Scratch that is reused: `take` hands out a copy. */
+export class RehomedRequest {
+  /** Where an item's fields are written, between its opening and `close`. */
+  writer: ProtobufWriter = new ProtobufWriter(4096)
+  readonly #cursor = new Cursor()
+  readonly #resources: ResourceEntry[] = []
+  readonly #byTarget = new Map<ByteString, ScopeEntry>()
+  #items = 0
+  #resource: ResourceEntry | undefined
+  #resourceStart = 0
+  #resourceEnd = 0
+  #scope: ScopeEntry | undefined
+  #scopeStart = 0
+  #scopeEnd = 0
+  /** The scope entry that took the last item, and where that item starts. */
+  #last: ScopeEntry | undefined
+  #itemStart = 0
+  #payloadStart = 0
+
+  /** Forgets everything, and goes along with `request` from here on. */
+  begin(request: Uint8Array): void {
+    this.#cursor.reset(request, 0)
+    this.#forget()
+  }
+
+  /** The walk enters the ResourceLogs or ResourceSpans whose payload is `[start, end)`. */
+  resource(start: number, end: number): void {
+    this.#resource = undefined
+    this.#resourceStart = start
+    this.#resourceEnd = end
+    this.#byTarget.clear()
+    this.#last = undefined
+    this.scope(end, end)
+  }
+
+  /** The walk enters the ScopeLogs or ScopeSpans whose payload is `[start, end)`. Needed for spans only. */
+  scope(start: number, end: number): void {
+    this.#scope = undefined
+    this.#scopeStart = start
+    this.#scopeEnd = end
+  }
+
+  /** Starts a log record whose target is `bytes[start, end)`; records of one target share a ScopeLogs in a resource. */
+  openLogRecord(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#last === undefined || !this.#isNamed(this.#last, bytes, start, end)) {
+      const target = latin1(bytes, start, end)
+      const known = this.#byTarget.get(target)
+      this.#last = known ?? this.#createNamedScope(bytes, start, end)
+      if (known === undefined) this.#byTarget.set(target, this.#last)
+    }
+    this.#open()
+  }
+
+  /** Starts a span, in a copy of the scope that the walk is in. */
+  openSpan(): void {
+    this.#scope ??= this.#copyScope()
+    this.#last = this.#scope
+    this.#open()
+  }
+
+  /** Ends the item that was opened. */
+  close(): void {
+    this.writer.close(this.#payloadStart, itemLengthBytes)
+    if (this.#last !== undefined) addPiece(this.#last, this.#itemStart, this.writer.at)
+    this.#items++
+  }
+
+  /** The whole request, or undefined if no item was added. Nothing is left of it here. */
+  take(): RehomedBytes | undefined {
+    if (this.#items === 0) return undefined
+    const sizes = this.#resources.map(sizeOf)
+    const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, 0)
+    const bytes = Buffer.allocUnsafeSlow(total)
+    let to = 0
+    this.#resources.forEach(({ headStart, headEnd, scopes }, index) => {
+      to = writeHead(RESOURCES, sizes[index], bytes, to)
+      to = this.#copyStaged(headStart, headEnd, bytes, to)
+      for (const { pieces, size } of scopes) {
+        to = writeHead(SCOPES, size, bytes, to)
+        for (let at = 0; at < pieces.length; at += 2) {
+          to = this.#copyStaged(pieces[at], pieces[at + 1], bytes, to)
+        }
+      }
+    })
+    const items = this.#items
+    this.#forget()
+    return { bytes, items }
+  }
+
+  #forget(): void {
+    if (this.writer.bytes.length > stagedBytesKept) this.writer = new ProtobufWriter(4096)
+    this.writer.at = 0
+    this.#resources.length = 0
+    this.#items = 0
+    this.resource(0, 0)
+  }
+
+  #open(): void {
+    this.#itemStart = this.writer.at
+    this.writer.byte(ITEM)
+    this.#payloadStart = this.writer.open(itemLengthBytes)
+  }
+
+  #isNamed({ nameStart, nameEnd }: ScopeEntry, bytes: Uint8Array, start: number, end: number): boolean {
+    if (nameEnd - nameStart !== end - start) return false
+    const staged = this.writer.bytes
+    for (let at = start; at < end; at++) if (staged[nameStart - start + at] !== bytes[at]) return false
+    return true
+  }
+
+  #createNamedScope(bytes: Uint8Array, start: number, end: number): ScopeEntry {
+    const resource = this.#openResource()
+    const { writer } = this
+    const from = writer.at
+    writer.byte(SCOPE)
+    const scope = writer.open()
+    writer.byte(SCOPE_NAME)
+    writer.delimited(bytes, start, end)
+    writer.close(scope)
+    const nameEnd = writer.at
+    const entry = { pieces: [], size: 0, nameStart: nameEnd - (end - start), nameEnd }
+    addPiece(entry, from, nameEnd)
+    resource.scopes.push(entry)
+    return entry
+  }
+
+  /** All pieces of the scope, and its schema_url. What else stands there is not known to be of the other signal too. */
+  #copyScope(): ScopeEntry {
+    const resource = this.#openResource()
+    const from = this.writer.at
+    this.#copyFields(this.#scopeStart, this.#scopeEnd, (tag) => tag === SCOPE || tag === SCOPE_SCHEMA_URL)
+    const entry = { pieces: [], size: 0, nameStart: 0, nameEnd: 0 }
+    addPiece(entry, from, this.writer.at)
+    resource.scopes.push(entry)
+    return entry
+  }
+
+  /** All fields of the resource's entry but its scopes. */
+  #openResource(): ResourceEntry {
+    if (this.#resource === undefined) {
+      const headStart = this.writer.at
+      this.#copyFields(this.#resourceStart, this.#resourceEnd, (tag) => tag !== SCOPES)
+      this.#resource = { headStart, headEnd: this.writer.at, scopes: [] }
+      this.#resources.push(this.#resource)
+    }
+    return this.#resource
+  }
+
+  #copyFields(start: number, end: number, isWanted: (tag: number) => boolean): void {
+    const cursor = this.#cursor
+    cursor.at = start
+    while (cursor.at < end) {
+      const field = cursor.at
+      const tag = cursor.tag(end)
+      cursor.skip(tag, end)
+      if (isWanted(tag)) this.writer.raw(cursor.bytes, field, cursor.at)
+    }
+  }
+
+  #copyStaged(start: number, end: number, target: Buffer, to: number): number {
+    return to + this.writer.bytes.copy(target, to, start, end)
+  }
+}
+
+/** Adds the staged bytes `[start, end)`, which join what stands just before them. */
+function addPiece(scope: ScopeEntry, start: number, end: number): void {
+  const { pieces } = scope
+  if (pieces.length > 0 && pieces[pieces.length - 1] === start) pieces[pieces.length - 1] = end
+  else pieces.push(start, end)
+  scope.size += end - start
+}
+
+function sizeOf({ headStart, headEnd, scopes }: ResourceEntry): number {
+  return scopes.reduce((sum, { size }) => sum + 1 + varintSize(size) + size, headEnd - headStart)
+}
+
+function writeHead(tag: number, size: number, target: Uint8Array, to: number): number {
+  target[to] = tag
+  return writeVarint(size, target, to + 1)
+}
