@@ -21,7 +21,6 @@ export const TARGET_TABLE: readonly (readonly [target: string, segment: Fate, pr
   ['codex_otel.log_only.x', LOG_ONLY, LOG_ONLY],
   ['codex_otel.log_only.audit', LOG_ONLY, LOG_ONLY],
   ['codex_otel.log_only..x', UNREVIEWED, LOG_ONLY],
-  ['codex_otel.log_only.audit', LOG_ONLY, LOG_ONLY],
   ['codex_otel.log_only::x', UNREVIEWED, LOG_ONLY],
   ['codex_otel.log_onlyx', UNREVIEWED, LOG_ONLY],
   ['codex_otel.network_proxy', PROXY, PROXY],
