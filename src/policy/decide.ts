@@ -180,17 +180,31 @@ export class Decider {
     readonly lanes: number
     readonly fallback: Fallback | undefined
   }): Decision {
+    // One verdict for each choice of steps, made once: items that conditions tell apart come by the thousand.
+    const verdicts = new Map<string, Verdict>()
     const ask = (facts: Facts | undefined): Verdict => {
+      const chosen = question.steps.map((steps, lane) =>
+        (question.lanes & (1 << lane)) === 0
+          ? -1
+          : steps.findIndex(
+              ({ condition, takes }) =>
+                condition === undefined || (facts !== undefined && holds(condition, facts, takes)),
+            ),
+      )
+      const key = chosen.join()
+      const known = verdicts.get(key)
+      if (known !== undefined) return known
+      const verdict = verdictOn(chosen)
+      verdicts.set(key, verdict)
+      return verdict
+    }
+    const verdictOn = (chosen: readonly number[]): Verdict => {
       let taken = 0
       const rules: (Position | undefined)[] = []
       let refusal: Fallback | undefined
-      question.steps.forEach((steps, lane) => {
-        if ((question.lanes & (1 << lane)) === 0) return
-        const step = steps.find(
-          ({ condition, takes }) =>
-            condition === undefined || (facts !== undefined && holds(condition, facts, takes)),
-        )
-        if (step === undefined) return
+      chosen.forEach((index, lane) => {
+        if (index < 0) return
+        const step = question.steps[lane][index]
         if (step.takes) {
           taken |= 1 << lane
           rules[lane] = step.rule
