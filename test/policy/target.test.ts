@@ -233,3 +233,23 @@ t.test("a target may be the resource's, all pieces of which count", async (t) =>
   )
   t.equal(fateOf(logRequest('codex_otel.log_only', {}, of()), 'logs', { target }), 'log_only forwarded log')
 })
+
+t.test(
+  'a target in pieces is doubtful wherever it stands, if a decoder could take it for trace-safe',
+  async (t) => {
+    const safe = encode('KeyValue', attribute('target', 'codex_otel.trace_safe'))
+    const rich = encode('KeyValue', attribute('target', 'codex_otel.log_only'))
+    const piece = encode('KeyValue', { value: { intValue: 1n } })
+    const within = (tag: number, ...payloads: Uint8Array[]): Buffer =>
+      Buffer.concat(payloads.flatMap((payload) => [Buffer.from([tag, payload.length]), payload]))
+    const fate = (...attributes: Uint8Array[]): string =>
+      fateOf(within(0x0a, within(0x12, within(0x12, within(0x5a, within(0x1a, ...attributes))))), 'traces')
+    const doubtful = Buffer.concat([piece, safe])
+    t.equal(fate(safe), 'trace_safe forwarded trace')
+    t.equal(fate(doubtful), 'ambiguous wrong_carriage log')
+    t.equal(fate(safe, doubtful), 'ambiguous wrong_carriage log')
+    t.equal(fate(doubtful, safe), 'ambiguous wrong_carriage log')
+    t.equal(fate(Buffer.concat([safe, rich])), 'log_only wrong_carriage log')
+    t.equal(fate(Buffer.concat([rich, safe])), 'ambiguous wrong_carriage log')
+  },
+)
