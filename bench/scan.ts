@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path'
 import { loadConfig } from '../src/config/load.ts'
+import { Splice } from '../src/otlp/splice.ts'
 import { compilePolicy, type Policy } from '../src/policy/compile.ts'
 import { route } from '../src/policy/route.ts'
 import { type Body, createBodies, readCorpusBodies } from './bodies.ts'
@@ -40,7 +41,9 @@ function line(body: Body): string {
     route(request, body.signal, policy)
   })
   const written = nanosPerCall(() => {
-    for (const { splice } of route(request, body.signal, policy).parcels) splice?.write(target, 0)
+    for (const { content } of route(request, body.signal, policy).parcels) {
+      if (content instanceof Splice) content.write(target, 0)
+    }
   })
   return [body.name.padEnd(15), figures(routed, body), '               ', figures(written, body)].join('')
 }

@@ -5,7 +5,7 @@
  * The policy is read once, so a request finishes under the policy that it began with. The request enters the
  * ledger in one step, when its fate is known; a request that cannot be read has no items and enters nothing.
  */
-import type { Parcel, Pin } from './otlp/parcel.ts'
+import { collectedPin, type Parcel, type Pin } from './otlp/parcel.ts'
 import type { Signal } from './otlp/signal.ts'
 import type { Policy } from './policy/compile.ts'
 import { type RoutedParcel, route } from './policy/route.ts'
@@ -82,15 +82,25 @@ function writeParcel(
   request: PipelineRequest,
   allocate: PipelineParts['allocate'],
 ): Parcel {
-  const { lane, signal, items, splice } = routed
-  if (splice === undefined) {
+  const { lane, signal, items, content } = routed
+  if (content === undefined) {
     request.pin.retain()
     return { lane, signal, items, chunks: [request.body], byteLength: request.body.length, pin: request.pin }
   }
-  const { buffer, pin } = allocate(splice.byteLength)
-  splice.write(buffer, 0)
-  const bytes = buffer.subarray(0, splice.byteLength)
-  return { lane, signal, items, chunks: [bytes], byteLength: splice.byteLength, pin }
+  if (content instanceof Uint8Array) {
+    return {
+      lane,
+      signal,
+      items,
+      chunks: [content],
+      byteLength: content.length,
+      pin: collectedPin(content.length),
+    }
+  }
+  const { buffer, pin } = allocate(content.byteLength)
+  content.write(buffer, 0)
+  const bytes = buffer.subarray(0, content.byteLength)
+  return { lane, signal, items, chunks: [bytes], byteLength: content.byteLength, pin }
 }
 
 /** The whole request was refused: whatever had been decided of its items, their fate is that. */

@@ -12,16 +12,20 @@ import { bytesEqual } from './scan.ts'
 const KEY = tagOf(1, LEN)
 const VALUE = tagOf(2, LEN)
 const STRING = tagOf(1, LEN)
+const BOOL = tagOf(2, VARINT)
+const INT = tagOf(3, VARINT)
+const DOUBLE = tagOf(4, FIXED64)
+const BYTES = tagOf(7, LEN)
 
 /** Tags of AnyValue's members. The last one that is set is the value. */
 const MEMBERS: ReadonlySet<number> = new Set([
   STRING,
-  tagOf(2, VARINT),
-  tagOf(3, VARINT),
-  tagOf(4, FIXED64),
+  BOOL,
+  INT,
+  DOUBLE,
   tagOf(5, LEN),
   tagOf(6, LEN),
-  tagOf(7, LEN),
+  BYTES,
   tagOf(8, VARINT),
 ])
 
@@ -37,7 +41,11 @@ export function isUnwanted(bytes: Uint8Array, start: number, end: number, length
   if (keyEnd + 2 > end || bytes[keyEnd] !== VALUE) return false
   const valueLength = bytes[keyEnd + 1]
   if (valueLength < 0x80) return keyEnd + 2 + valueLength === end
-  return keyEnd + 3 <= end && bytes[keyEnd + 2] < 0x80 && keyEnd + 3 + (valueLength & 0x7f) + (bytes[keyEnd + 2] << 7) === end
+  return (
+    keyEnd + 3 <= end &&
+    bytes[keyEnd + 2] < 0x80 &&
+    keyEnd + 3 + (valueLength & 0x7f) + (bytes[keyEnd + 2] << 7) === end
+  )
 }
 
 /** Scratch: holds the last KeyValue read. */
@@ -50,18 +58,20 @@ export class AttributeReader {
   stringEnd = 0
   /** After `readString`: true if a decoder that takes only one piece of a value could read something else. */
   doubt = false
+  /** Range of the last piece of the value: an AnyValue. */
+  valueStart = 0
+  valueEnd = 0
+  /** How many pieces the value came in; usually one. */
+  pieces = 0
   #start = 0
   #end = 0
-  #valueStart = 0
-  #valueEnd = 0
-  #pieces = 0
 
   /** Finds key and value of the KeyValue in `[start, end)`; leaves `cursor.at` at `end`. */
   read(cursor: Cursor, start: number, end: number): void {
     const { bytes } = cursor
     this.#start = start
     this.#end = end
-    this.#pieces = 1
+    this.pieces = 1
     cursor.at = end
     if (start + 4 <= end && bytes[start] === KEY && bytes[start + 1] < 0x80) {
       const keyEnd = start + 2 + bytes[start + 1]
@@ -72,8 +82,8 @@ export class AttributeReader {
         if (at + length === end) {
           this.keyStart = start + 2
           this.keyEnd = keyEnd
-          this.#valueStart = at
-          this.#valueEnd = end
+          this.valueStart = at
+          this.valueEnd = end
           return
         }
       }
@@ -81,19 +91,45 @@ export class AttributeReader {
     this.#readAnyShape(cursor)
   }
 
+  /** Whether the value certainly holds no further attributes: it is one scalar, or nothing, in the usual shape. */
+  isScalar(bytes: Uint8Array): boolean {
+    const start = this.valueStart
+    const size = this.valueEnd - start
+    if (this.pieces !== 1) return this.pieces === 0
+    if (size < 2) return size === 0
+    switch (bytes[start]) {
+      case STRING:
+      case BYTES:
+        return bytes[start + 1] < 0x80
+          ? size === 2 + bytes[start + 1]
+          : size > 2 &&
+              bytes[start + 2] < 0x80 &&
+              size === 3 + (bytes[start + 1] & 0x7f) + (bytes[start + 2] << 7)
+      case BOOL:
+      case INT:
+        for (let at = start + 1; at < this.valueEnd; at++)
+          if (bytes[at] < 0x80) return at + 1 === this.valueEnd
+        return false
+      case DOUBLE:
+        return size === 9
+      default:
+        return false
+    }
+  }
+
   /** Reads the value: true if it is a string, whose range is then in `stringStart`, `stringEnd`. */
   readString(cursor: Cursor): boolean {
     const { bytes } = cursor
     this.doubt = false
-    const start = this.#valueStart
-    if (this.#pieces === 1 && start + 2 <= this.#valueEnd && bytes[start] === STRING) {
+    const start = this.valueStart
+    if (this.pieces === 1 && start + 2 <= this.valueEnd && bytes[start] === STRING) {
       let length = bytes[start + 1]
       let at = start + 2
-      const end = this.#valueEnd
+      const end = this.valueEnd
       if (length >= 0x80) length = at < end && bytes[at] < 0x80 ? (length & 0x7f) | (bytes[at++] << 7) : end
-      if (at + length === this.#valueEnd) {
+      if (at + length === this.valueEnd) {
         this.stringStart = at
-        this.stringEnd = this.#valueEnd
+        this.stringEnd = this.valueEnd
         return true
       }
     }
@@ -104,9 +140,9 @@ export class AttributeReader {
     const end = this.#end
     this.keyStart = end
     this.keyEnd = end
-    this.#valueStart = end
-    this.#valueEnd = end
-    this.#pieces = 0
+    this.valueStart = end
+    this.valueEnd = end
+    this.pieces = 0
     cursor.at = this.#start
     while (cursor.at < end) {
       const tag = cursor.tag(end)
@@ -115,10 +151,10 @@ export class AttributeReader {
         this.keyStart = cursor.at
         cursor.at = this.keyEnd
       } else if (tag === VALUE) {
-        this.#valueEnd = cursor.payloadEnd(end)
-        this.#valueStart = cursor.at
-        this.#pieces++
-        cursor.at = this.#valueEnd
+        this.valueEnd = cursor.payloadEnd(end)
+        this.valueStart = cursor.at
+        this.pieces++
+        cursor.at = this.valueEnd
       } else {
         cursor.skip(tag, end)
       }

@@ -27,3 +27,8 @@ export interface Parcel {
   /** The memory behind `chunks`. */
   readonly pin: Pin
 }
+
+/** A pin on memory that the garbage collector takes care of: it only says how much is held. */
+export function collectedPin(bytes: number): Pin {
+  return { bytes, retain() {}, release() {} }
+}

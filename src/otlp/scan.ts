@@ -14,6 +14,7 @@ import { Cursor, LEN, tagOf } from './cursor.ts'
 
 const TAG_1 = tagOf(1, LEN)
 const TAG_2 = tagOf(2, LEN)
+const TAG_3 = tagOf(3, LEN)
 
 /** Envelopes, and items, that one request may hold: far beyond what SDKs send, and a bound on scratch memory. */
 export const rangesMax: number = 1 << 20
@@ -47,6 +48,12 @@ export class Scan {
   readonly resources: Ranges = new Ranges()
   readonly scopes: Ranges = new Ranges()
   readonly items: Ranges = new Ranges()
+  /** What else an envelope holds: pieces of its Resource or InstrumentationScope (field 1), its schema_url (field 3). */
+  readonly resourceParts: Ranges = new Ranges()
+  readonly scopeParts: Ranges = new Ranges()
+  /** Parts of resource `r` are `[firstResourcePart[r], firstResourcePart[r + 1])`; of scope `s` likewise. */
+  firstResourcePart: Int32Array = new Int32Array(65)
+  firstScopePart: Int32Array = new Int32Array(65)
   /** Scopes of resource `r` are `[firstScope[r], firstScope[r + 1])`. */
   firstScope: Int32Array = new Int32Array(65)
   /** Items of scope `s` are `[firstItem[s], firstItem[s + 1])`. */
@@ -67,6 +74,8 @@ export class Scan {
     this.resources.count = 0
     this.scopes.count = 0
     this.items.count = 0
+    this.resourceParts.count = 0
+    this.scopeParts.count = 0
     while (cursor.at < end) {
       const field = cursor.at
       const tag = cursor.tag(end)
@@ -75,19 +84,32 @@ export class Scan {
     }
     this.firstScope[this.resources.count] = this.scopes.count
     this.firstItem[this.scopes.count] = this.items.count
+    this.firstResourcePart[this.resources.count] = this.resourceParts.count
+    this.firstScopePart[this.scopes.count] = this.scopeParts.count
   }
 
   #resource(field: number, end: number): void {
     const cursor = this.#cursor
     const index = this.resources.count
     this.resources.add(field, cursor.at, end)
-    if (index + 1 >= this.firstScope.length) this.firstScope = grown(this.firstScope)
+    if (index + 1 >= this.firstScope.length) {
+      this.firstScope = grown(this.firstScope)
+      this.firstResourcePart = grown(this.firstResourcePart)
+    }
     this.firstScope[index] = this.scopes.count
+    this.firstResourcePart[index] = this.resourceParts.count
     while (cursor.at < end) {
       const start = cursor.at
       const tag = cursor.tag(end)
-      if (tag === TAG_2) this.#scope(start, cursor.payloadEnd(end))
-      else cursor.skip(tag, end)
+      if (tag === TAG_2) {
+        this.#scope(start, cursor.payloadEnd(end))
+      } else if (tag === TAG_1 || tag === TAG_3) {
+        const partEnd = cursor.payloadEnd(end)
+        this.resourceParts.add(start, cursor.at, partEnd)
+        cursor.at = partEnd
+      } else {
+        cursor.skip(tag, end)
+      }
     }
   }
 
@@ -97,6 +119,7 @@ export class Scan {
     this.scopes.add(field, cursor.at, end)
     if (index + 1 >= this.firstItem.length) {
       this.firstItem = grown(this.firstItem)
+      this.firstScopePart = grown(this.firstScopePart)
       this.nameStarts = grown(this.nameStarts)
       this.nameEnds = grown(this.nameEnds)
       const doubts = new Uint8Array(this.nameDoubts.length * 2)
@@ -104,6 +127,7 @@ export class Scan {
       this.nameDoubts = doubts
     }
     this.firstItem[index] = this.items.count
+    this.firstScopePart[index] = this.scopeParts.count
     this.nameStarts[index] = 0
     this.nameEnds[index] = 0
     this.nameDoubts[index] = 0
@@ -114,8 +138,11 @@ export class Scan {
         const itemEnd = cursor.payloadEnd(end)
         this.items.add(start, cursor.at, itemEnd)
         cursor.at = itemEnd
-      } else if (tag === TAG_1) {
-        this.#name(index, cursor.payloadEnd(end))
+      } else if (tag === TAG_1 || tag === TAG_3) {
+        const partEnd = cursor.payloadEnd(end)
+        this.scopeParts.add(start, cursor.at, partEnd)
+        if (tag === TAG_1) this.#name(index, partEnd)
+        cursor.at = partEnd
       } else {
         cursor.skip(tag, end)
       }

@@ -79,19 +79,46 @@ export class Edits {
     else this.#push(CUT, start, end, 0)
   }
 
-  /** Inserts `bytes`, one or more whole fields, at offset `position` of the innermost frame. */
-  put(position: number, bytes: Uint8Array): void {
+  /** Drops a whole field of the innermost frame that lies before edits made in it already. */
+  cutEarlier(start: number, end: number): void {
+    this.#openFrames()
+    let at = this.#frames[(this.#depth - 1) * 6 + 4] + STRIDE
+    while (at < this.#length && this.#ops[at + 1] <= start) at += STRIDE
+    this.#push(CUT, start, end, 0)
+    if (at === this.#length - STRIDE) return
+    const op = this.#ops.slice(this.#length - STRIDE, this.#length)
+    this.#ops.copyWithin(at + STRIDE, at, this.#length - STRIDE)
+    this.#ops.set(op, at)
+  }
+
+  /** Inserts a length-delimited field that holds `bytes[start, end)`, at offset `position` of the innermost frame. */
+  putBytes(position: number, tag: number, bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start
+    const from = this.#reserve(1 + varintSize(size) + size)
+    this.#literals[from] = tag
+    const to = writeVarint(size, this.#literals, from + 1)
+    copy(bytes, start, end, this.#literals, to)
+    this.#push(PUT, position, from, this.#literalsLength)
+  }
+
+  /** Inserts a varint field (below 2^32) at offset `position` of the innermost frame. */
+  putVarint(position: number, tag: number, value: number): void {
+    const from = this.#reserve(1 + varintSize(value))
+    this.#literals[from] = tag
+    writeVarint(value, this.#literals, from + 1)
+    this.#push(PUT, position, from, this.#literalsLength)
+  }
+
+  #reserve(size: number): number {
     this.#openFrames()
     const start = this.#literalsLength
-    const end = start + bytes.length
-    if (end > this.#literals.length) {
-      const larger = new Uint8Array(end * 2)
+    if (start + size > this.#literals.length) {
+      const larger = new Uint8Array((start + size) * 2)
       larger.set(this.#literals)
       this.#literals = larger
     }
-    this.#literals.set(bytes, start)
-    this.#literalsLength = end
-    this.#push(PUT, position, start, end)
+    this.#literalsLength = start + size
+    return start
   }
 
   /** Ends the recording: the splice that makes the new bytes, or undefined if there were no edits. */
@@ -150,6 +177,13 @@ export class Splice {
     this.#ops = ops
     this.#literals = literals
     this.byteLength = measure(ops, source.length)
+  }
+
+  /** The new bytes in memory of their own. */
+  toBytes(): Uint8Array {
+    const bytes = Buffer.allocUnsafeSlow(this.byteLength)
+    this.write(bytes, 0)
+    return bytes
   }
 
   /** Writes the `byteLength` new bytes to `target` from `offset` on. */

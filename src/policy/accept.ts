@@ -15,7 +15,7 @@ export interface Facts {
   resourceValues(key: ByteString): readonly ByteString[]
 }
 
-type Glob = (text: ByteString) => boolean
+export type Glob = (text: ByteString) => boolean
 
 /** All parts must hold. */
 export interface Condition {

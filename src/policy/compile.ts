@@ -8,18 +8,13 @@ import type { Signal } from '../otlp/signal.ts'
 import { type AcceptLine, compileSelector, selectorWord } from './accept.ts'
 import { Decider, type Subject } from './decide.ts'
 import { createClassifier, Memory } from './family.ts'
+import { FieldPolicy } from './fields.ts'
+import type { PolicyLane } from './lane.ts'
 import { didYouMean } from './nearest.ts'
 import { parseTargetPath } from './path.ts'
 import { TargetReader } from './target.ts'
 import { lanesMax, Verdicts } from './verdict.ts'
 import { Workspace } from './workspace.ts'
-
-export interface PolicyLane {
-  readonly name: string
-  readonly signal: Signal
-  readonly isOn: boolean
-  readonly accept: readonly AcceptLine[]
-}
 
 /** A compiled policy. Immutable in meaning; it owns the memory and the scratch space that `route` uses. */
 export interface Policy {
@@ -43,7 +38,11 @@ const itemsOf: Readonly<Record<Signal, readonly AcceptLineSpec['items'][]>> = {
   metrics: ['points'],
 }
 
-export function compilePolicy(spec: PolicySpec): {
+/** `hashKey`: what `hash` is keyed with; at least 32 bytes wherever a rule hashes. */
+export function compilePolicy(
+  spec: PolicySpec,
+  hashKey: Uint8Array = new Uint8Array(32),
+): {
   readonly policy: Policy
   readonly problems: readonly Problem[]
 } {
@@ -59,6 +58,8 @@ export function compilePolicy(spec: PolicySpec): {
     signal: lane.signal,
     isOn: lane.exporters.length > 0,
     accept: lane.accept.map((line) => compileLine(line, families)),
+    fields: new FieldPolicy(lane.fields, lane.unlistedFields),
+    wire: lane.wire,
   }))
   const verdicts = new Verdicts(lanes, spec.rehome, spec.positions.rehome)
   const decider = new Decider(spec, lanes, verdicts, createClassifier(spec, selectorTargets(lanes)))
@@ -74,7 +75,7 @@ export function compilePolicy(spec: PolicySpec): {
     logRecordTarget: reader(spec.target.logRecord),
     spanEventTarget: reader(spec.target.spanEvent),
     spanTarget: reader(spec.target.span),
-    workspace: new Workspace(lanes.length),
+    workspace: new Workspace(lanes, hashKey),
   }
   return { policy: Object.freeze(policy), problems }
 }

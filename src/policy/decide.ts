@@ -9,6 +9,7 @@ import type { Position } from '../errors.ts'
 import type { Carriage, Signal } from '../otlp/signal.ts'
 import { type AcceptLine, type Facts, holds, isNamedBy, type Step, stepsFor } from './accept.ts'
 import { type ByteString, type Classify, noTarget, type TargetClass, toByteString } from './family.ts'
+import { isNearMissOf } from './finding.ts'
 import type { Fallback, Verdict, Verdicts } from './verdict.ts'
 
 export interface Decision {
@@ -20,7 +21,12 @@ export interface Decision {
 
 /** A target and what is decided of it so far. */
 export interface Subject {
+  readonly text: ByteString
   readonly target: TargetClass
+  /** Whether its events are of the namespace and nobody has reviewed them: a finding. */
+  readonly isUnreviewed: boolean
+  /** Whether it looks like a target of the policy and is none: a finding. */
+  readonly isNearMiss: boolean
   /** Whether some traces lane takes events of this target: what a doubtful target must never be. */
   readonly isTraceSafe: boolean
   readonly decisions: Partial<Record<Carriage, Decision>>
@@ -34,7 +40,7 @@ export interface DecidedLane {
   readonly accept: readonly AcceptLine[]
 }
 
-type DeciderSpec = Pick<PolicySpec, 'namespace' | 'unreviewed' | 'foreign' | 'positions'>
+type DeciderSpec = Pick<PolicySpec, 'namespace' | 'families' | 'unreviewed' | 'foreign' | 'positions'>
 
 export class Decider {
   readonly #spec: DeciderSpec
@@ -42,6 +48,7 @@ export class Decider {
   readonly #verdicts: Verdicts
   readonly #classify: Classify
   readonly #familiesInEvents: ReadonlySet<string>
+  readonly #familyTargets: readonly ByteString[]
   /** The subject of items without a target. */
   readonly none: Subject
   /** The subject of spans whose target is in doubt: no family, no namespace. */
@@ -53,12 +60,15 @@ export class Decider {
     this.#verdicts = verdicts
     this.#classify = classify
     this.#familiesInEvents = familiesNamed(lanes)
-    this.none = this.#subject(noTarget)
-    this.#doubtfulSpan = this.#subject({ ...noTarget, isForeign: false })
+    this.#familyTargets = spec.families.flatMap(({ targets }) =>
+      targets.map(({ target }) => toByteString(target)),
+    )
+    this.none = this.#subject('', noTarget)
+    this.#doubtfulSpan = this.#subject('', { ...noTarget, isForeign: false })
   }
 
   subject(target: ByteString): Subject {
-    return target === '' ? this.none : this.#subject(this.#classify(target))
+    return target === '' ? this.none : this.#subject(target, this.#classify(target))
   }
 
   decide(subject: Subject, carriage: Carriage): Decision {
@@ -79,37 +89,39 @@ export class Decider {
    * event goes by the first of its `values` that is in the namespace and not trace-safe, else by the
    * namespace itself, and to log lanes only; with no value in the namespace it is dropped.
    */
-  decideDoubtful(values: readonly ByteString[], carriage: Carriage): Decision {
+  decideDoubtful(
+    values: readonly ByteString[],
+    carriage: Carriage,
+  ): { readonly decision: Decision; readonly target: ByteString } {
     if (carriage === 'span' || carriage === 'data_point') {
       const span = this.#doubtfulSpan
       span.decisions[carriage] ??= this.#decideNative(span.target, carriage, 'ambiguous')
-      return span.decisions[carriage]
+      return { decision: span.decisions[carriage], target: '' }
     }
-    const ours = values.map((value) => this.subject(value)).filter(({ target }) => target.inNamespace)
+    const ours = values.filter((value) => this.subject(value).target.inNamespace)
     const fallback: Fallback = { outcome: 'dropped', reason: 'ambiguous_target', lane: '', rule: undefined }
     if (ours.length === 0) {
-      const verdict = this.#verdicts.settle({
-        carriage,
-        family: 'ambiguous',
-        taken: 0,
-        rules: [],
-        fallback,
-      })
-      return { verdict, ask: () => verdict }
+      const none = { carriage, family: 'ambiguous', taken: 0, rules: [], fallback }
+      const verdict = this.#verdicts.settle(none)
+      return { decision: { verdict, ask: () => verdict }, target: '' }
     }
-    const subject =
-      ours.find(({ isTraceSafe }) => !isTraceSafe) ?? this.subject(toByteString(this.#spec.namespace))
+    const target =
+      ours.find((value) => !this.subject(value).isTraceSafe) ?? toByteString(this.#spec.namespace)
+    const subject = this.subject(target)
     subject.doubtful[carriage] ??= this.#decideEvent(this.#asEvent(subject.target), carriage, fallback)
-    return subject.doubtful[carriage]
+    return { decision: subject.doubtful[carriage], target }
   }
 
-  #subject(target: TargetClass): Subject {
+  #subject(text: ByteString, target: TargetClass): Subject {
     const event = this.#asEvent(target)
     const traces = this.#verdicts.lanesOf('traces')
     const isTraceSafe = this.#eventSteps(event).some(
       (steps, lane) => (traces & (1 << lane)) !== 0 && steps.some((step) => step.takes),
     )
-    return { target, isTraceSafe, decisions: {}, doubtful: {} }
+    const isUnreviewed =
+      event.inNamespace && event.family === undefined && this.#disposal(event) !== undefined
+    const isNearMiss = isNearMissOf(text, target, this.#spec.namespace, this.#familyTargets)
+    return { text, target, isTraceSafe, isUnreviewed, isNearMiss, decisions: {}, doubtful: {} }
   }
 
   /** Events of a family outside the namespace are foreign unless a lane names the family. */

@@ -1,25 +1,42 @@
 /**
  * The one function that decides: request in; parcels, tally and findings out.
  *
- *     scan ─► for each scope, or item: target ─► subject ─► decision ─► verdict ─► edits of each lane ─► parcels
+ *     scan ─► for each scope, or item: target ─► subject ─► decision ─► verdict ─► records of the lanes ─► parcels
  *
  * Pure: the same request under the same policy gives the same result, and nothing is emitted. Where the scope's
- * name decides, its items are counted and not entered. A lane that takes everything gets the request's own
- * bytes. Whoever wants to know why passes a witness, which hears every verdict; the pipeline passes none.
- * Throws `MalformedRequest` wherever the walk must look and cannot read, and `TooLarge`.
+ * name decides, its items are counted and not entered. A lane that takes everything as it is gets the request's
+ * own bytes. Whoever wants to know why passes a witness, which hears every verdict and every field; the pipeline
+ * passes none. Throws `MalformedRequest` wherever the walk must look and cannot read, and `TooLarge`.
  */
+
+import type { Place } from '../config/config.ts'
 import { isUnwanted } from '../otlp/attribute.ts'
+import { canonicalise } from '../otlp/canonical.ts'
 import { LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import { countDataPoints } from '../otlp/metric.ts'
+import type { Ranges } from '../otlp/scan.ts'
 import type { Carriage, Signal } from '../otlp/signal.ts'
-import { type Edits, type Splice, varintSize, writeVarint } from '../otlp/splice.ts'
+import type { Splice } from '../otlp/splice.ts'
 import type { TallyRow } from '../telemetry/tally.ts'
 import type { Facts } from './accept.ts'
 import type { Policy } from './compile.ts'
 import type { Decision, Subject } from './decide.ts'
-import { type ByteString, latin1 } from './family.ts'
+import type { EditedItem } from './edit.ts'
+import { type ByteString, latin1, toByteString } from './family.ts'
+import type { Finding, FindingKind } from './finding.ts'
+import type { LaneRecord } from './lane-record.ts'
+import { fromBytes } from './lookup.ts'
+import { LOG_RECORD_PLAN, METRIC_PLAN, type Plan, RESOURCE_PLAN, SCOPE_PLAN } from './plan.ts'
+import { addCarriedEvent } from './rehome-carrier.ts'
+import type { TextRange } from './rehome-field.ts'
+import { RehomedRequest } from './rehome-request.ts'
 import type { TargetReader } from './target.ts'
 import type { Verdict } from './verdict.ts'
+import { createListener, type Listener, type Witness, type WitnessedItem } from './witness.ts'
+
+export type { Witness, WitnessedItem }
+
+type WitnessedHead = Omit<WitnessedItem, 'fields'>
 
 /** What one lane takes of a request. */
 export interface RoutedParcel {
@@ -27,14 +44,8 @@ export interface RoutedParcel {
   readonly signal: Signal
   /** Log records, spans or data points. */
   readonly items: number
-  /** How to make the parcel's bytes; undefined if they are the request's own. */
-  readonly splice: Splice | undefined
-}
-
-/** Something that a person should review. */
-export interface Finding {
-  readonly kind: string
-  readonly target: string
+  /** The parcel's bytes, or how to make them; undefined if they are the request's own. */
+  readonly content: Splice | Uint8Array | undefined
 }
 
 export interface Routing {
@@ -43,24 +54,8 @@ export interface Routing {
   readonly findings: readonly Finding[]
 }
 
-/** What a witness hears of one item. */
-export interface WitnessedItem {
-  readonly carriage: Carriage
-  /** The target as it was read; undefined if there is none, or none that is beyond doubt. */
-  readonly target: ByteString | undefined
-  /** The path that gave it, as configured; undefined if no path did. */
-  readonly targetFrom: string | undefined
-  readonly verdict: Verdict
-}
-
-export interface Witness {
-  item(item: WitnessedItem): void
-}
-
 const RESOURCE = tagOf(1, LEN)
 const SCOPE = tagOf(2, LEN)
-const ITEM = tagOf(2, LEN)
-const RESOURCE_ATTRIBUTE = tagOf(1, LEN)
 const LOG_ATTRIBUTE = tagOf(6, LEN)
 const LOG_EVENT_NAME = tagOf(12, LEN)
 const SPAN_ATTRIBUTE = tagOf(9, LEN)
@@ -68,79 +63,128 @@ const SPAN_EVENT = tagOf(11, LEN)
 const SPAN_DROPPED_EVENTS = tagOf(12, VARINT)
 const EVENT_NAME = tagOf(2, LEN)
 const EVENT_ATTRIBUTE = tagOf(3, LEN)
-const EVENT_NAME_KEY = 'event.name'
+
+/** Where an item's attributes and its own name are, by carriage; 0 where it has none. */
+const TAGS = {
+  log_record: { attribute: LOG_ATTRIBUTE, name: LOG_EVENT_NAME },
+  span_event: { attribute: EVENT_ATTRIBUTE, name: EVENT_NAME },
+  span: { attribute: SPAN_ATTRIBUTE, name: 0 },
+  data_point: { attribute: 0, name: 0 },
+} as const
 
 export function route(request: Uint8Array, signal: Signal, policy: Policy, witness?: Witness): Routing {
-  return new Walk(request, signal, policy, witness).run()
+  const listener = witness === undefined ? undefined : createListener(witness)
+  const routing = new Walk(request, signal, policy, { only: undefined, listener }).run()
+  listener?.finish((bytes, lane, fields) => {
+    new Walk(bytes, lane.lane.signal, policy, { only: lane, listener: fields }).run()
+    policy.workspace.findings.drain()
+  })
+  return routing
 }
 
-/** A native lane of the request's signal while its parcel is recorded. */
-interface Recording {
-  readonly bit: number
-  readonly index: number
-  readonly edits: Edits
+interface WalkOptions {
+  /** If given, every item is this lane's already (it was rehomed to it) and only the lane's field policy is applied. */
+  readonly only: LaneRecord | undefined
+  readonly listener: Listener | undefined
 }
 
 class Walk {
   readonly #request: Uint8Array
   readonly #signal: Signal
   readonly #policy: Policy
-  readonly #witness: Witness | undefined
-  readonly #recordings: readonly Recording[]
-  /** Index of the current resource and scope in the scan, for facts that are asked for late. */
+  readonly #only: LaneRecord | undefined
+  readonly #listener: Listener | undefined
+  /** Lanes of the request's own signal. */
+  readonly #natives: readonly LaneRecord[]
+  /** Lanes of other signals, to which events may be rehomed; and traces lanes, which may get carrier spans. */
+  readonly #others: readonly LaneRecord[]
+  readonly #editsFields: boolean
+  /** Index of the current resource and scope in the scan, for what is asked late. */
   #resource = 0
   #scope = 0
+  /** The next part of each that the field policies have not seen. */
+  #resourcePart = 0
+  #scopePart = 0
 
-  constructor(request: Uint8Array, signal: Signal, policy: Policy, witness: Witness | undefined) {
+  constructor(request: Uint8Array, signal: Signal, policy: Policy, { only, listener }: WalkOptions) {
     this.#request = request
     this.#signal = signal
     this.#policy = policy
-    this.#witness = witness
-    const recordings: Recording[] = []
-    policy.lanes.forEach((lane, index) => {
-      if (lane.signal !== signal) return
-      const edits = policy.workspace.edits[index]
-      edits.reset()
-      policy.workspace.laneItems[index] = 0
-      recordings.push({ bit: 1 << index, index, edits })
-    })
-    this.#recordings = recordings
+    this.#only = only
+    this.#listener = listener
+    const { lanes } = policy.workspace
+    this.#natives = only === undefined ? lanes.filter(({ lane }) => lane.signal === signal) : [only]
+    const isRehomed = only === undefined && signal !== 'metrics'
+    this.#others = isRehomed
+      ? lanes.filter(({ lane }) => lane.signal === 'traces' || lane.signal !== signal)
+      : []
+    this.#editsFields = this.#natives.some(({ editsFields }) => editsFields)
+    for (const record of this.#natives) {
+      record.begin(request)
+      record.editor.witness = listener?.fieldsOf(record)
+    }
+    for (const { rehomed } of this.#others) rehomed.begin(request)
   }
 
   run(): Routing {
-    const { scan, cursor } = this.#policy.workspace
-    this.#policy.workspace.counts.drain(() => {})
+    const { findings } = this.#policy.workspace
+    this.#walk()
+    const native = this.#natives.flatMap((record) => this.#nativeParcel(record))
+    if (this.#only !== undefined) return { parcels: native, tally: [], findings: [] }
+    const tally = this.#tally()
+    const rehomed = this.#others.flatMap((record) => this.#rehomedParcel(record))
+    return { parcels: [...native, ...rehomed], tally, findings: findings.drain() }
+  }
+
+  #walk(): void {
+    const { scan, cursor, counts } = this.#policy.workspace
+    counts.drain(() => {})
     scan.walk(this.#request)
     cursor.reset(this.#request, 0)
     for (let resource = 0; resource < scan.resources.count; resource++) {
+      const start = scan.resources.starts[resource]
+      const end = scan.resources.ends[resource]
       this.#resource = resource
+      this.#resourcePart = scan.firstResourcePart[resource]
+      this.#listener?.enterResource()
       this.#readResource()
-      this.#enter(
-        RESOURCE,
-        scan.resources.fields[resource],
-        scan.resources.starts[resource],
-        scan.resources.ends[resource],
-      )
+      for (const { rehomed } of this.#others) rehomed.resource(start, end)
+      for (const { edits } of this.#natives)
+        edits.enter(RESOURCE, scan.resources.fields[resource], start, end)
       for (let scope = scan.firstScope[resource]; scope < scan.firstScope[resource + 1]; scope++) {
-        this.#scope = scope
-        this.#enter(SCOPE, scan.scopes.fields[scope], scan.scopes.starts[scope], scan.scopes.ends[scope])
-        this.#scopeItems(scan.firstItem[scope], scan.firstItem[scope + 1])
-        this.#leave()
+        this.#editPartsBefore(scan.scopes.fields[scope])
+        this.#walkScope(scope)
       }
-      this.#leave()
+      this.#scope = -1
+      this.#editPartsBefore(end)
+      for (const { edits } of this.#natives) edits.leaveOrPrune()
     }
-    return { parcels: this.#parcels(), tally: this.#tally(), findings: [] }
   }
 
-  #scopeItems(first: number, last: number): void {
+  #walkScope(scope: number): void {
+    const { scan } = this.#policy.workspace
+    const start = scan.scopes.starts[scope]
+    const end = scan.scopes.ends[scope]
+    const first = scan.firstItem[scope]
+    const last = scan.firstItem[scope + 1]
+    this.#scope = scope
+    this.#scopePart = scan.firstScopePart[scope]
+    this.#listener?.enterScope()
+    for (const { rehomed } of this.#others) rehomed.scope(start, end)
+    for (const { edits } of this.#natives) edits.enter(SCOPE, scan.scopes.fields[scope], start, end)
     switch (this.#signal) {
       case 'logs':
-        return this.#logRecords(first, last)
+        this.#logRecords(first, last)
+        break
       case 'traces':
-        return this.#spans(first, last)
+        for (let item = first; item < last; item++) this.#span(item)
+        break
       case 'metrics':
-        return this.#metrics(first, last)
+        this.#metrics(first, last)
+        break
     }
+    this.#editScopePartsBefore(end)
+    for (const { edits } of this.#natives) edits.leaveOrPrune()
   }
 
   // Log records.
@@ -148,69 +192,87 @@ class Walk {
   #logRecords(first: number, last: number): void {
     const { logRecordTarget, workspace, subjects, decider } = this.#policy
     const { scan } = workspace
-    const nameStart = scan.nameStarts[this.#scope]
-    if (logRecordTarget.settleByScope(this.#request, nameStart, scan.nameEnds[this.#scope])) {
-      const { start, end } = logRecordTarget
-      const subject = start === end ? decider.none : subjects.of(this.#request, start, end)
-      const isDoubted = scan.nameDoubts[this.#scope] === 1 && start !== end && subject.isTraceSafe
-      const decision = isDoubted
-        ? decider.decideDoubtful([latin1(this.#request, start, end)], 'log_record')
-        : decider.decide(subject, 'log_record')
-      if (decision.verdict !== undefined && this.#witness === undefined) {
-        this.#takeAll(decision.verdict, last - first)
-        return
-      }
-      for (let item = first; item < last; item++) {
-        this.#takeItem(
-          item,
-          decision.verdict ?? decision.ask(this.#logRecordFacts(item)),
-          1,
-          logRecordTarget,
-          isDoubted,
-        )
-      }
+    const start = scan.nameStarts[this.#scope]
+    const end = scan.nameEnds[this.#scope]
+    if (!logRecordTarget.settleByScope(this.#request, start, end)) {
+      for (let item = first; item < last; item++) this.#logRecord(item, undefined)
       return
     }
-    for (let item = first; item < last; item++) {
-      const itemEnd = scan.items.ends[item]
-      logRecordTarget.clear('attribute')
-      this.#seeAttributes('attribute', logRecordTarget, LOG_ATTRIBUTE, scan.items.starts[item], itemEnd)
-      const decision = this.#decide(
-        'log_record',
-        logRecordTarget,
-        LOG_ATTRIBUTE,
-        scan.items.starts[item],
-        itemEnd,
-      )
-      this.#takeItem(
-        item,
-        decision.verdict ?? decision.ask(this.#logRecordFacts(item)),
-        1,
-        logRecordTarget,
-        false,
-      )
-    }
+    const isEmpty = logRecordTarget.start === logRecordTarget.end
+    const subject = isEmpty ? decider.none : subjects.of(this.#request, start, end)
+    const isDoubted = scan.nameDoubts[this.#scope] === 1 && subject.isTraceSafe
+    const judged = isDoubted
+      ? this.#doubtful([subject.text], 'log_record')
+      : this.#sure(subject, 'log_record')
+    const { verdict } = judged.decision
+    const isUniform = verdict !== undefined && verdict.rehomed === 0 && judged.finding === undefined
+    if (isUniform && this.#listener === undefined && !this.#editsFields) this.#takeAll(verdict, last - first)
+    else for (let item = first; item < last; item++) this.#logRecord(item, judged)
   }
 
-  #logRecordFacts(item: number): Facts {
-    const { items } = this.#policy.workspace.scan
-    return this.#facts(LOG_ATTRIBUTE, LOG_EVENT_NAME, items.starts[item], items.ends[item])
+  /** One log record; `judged` where its scope's name has decided. */
+  #logRecord(item: number, judged: Judged | undefined): void {
+    const { logRecordTarget, workspace, verdicts } = this.#policy
+    const { scan, rehomedRecord } = workspace
+    const start = scan.items.starts[item]
+    const end = scan.items.ends[item]
+    let judgment = judged
+    if (judgment === undefined) {
+      logRecordTarget.clear('attribute')
+      this.#seeAttributes('attribute', logRecordTarget, LOG_ATTRIBUTE, start, end)
+      judgment = this.#judge('log_record', logRecordTarget, start, end)
+    }
+    let verdict = this.#verdict(judgment, 'log_record', start, end)
+    if (verdict.rehomed !== 0) {
+      rehomedRecord.read(this.#request, start, end)
+      if (!rehomedRecord.hasSpan) verdict = verdicts.withoutSpan(verdict)
+    }
+    this.#takeItem(item, LOG_RECORD_PLAN, verdict, 1, logRecordTarget, judgment)
+    if (verdict.rehomed !== 0) {
+      const target = this.#targetText(judgment, logRecordTarget)
+      this.#rehome(verdict.rehomed, undefined, (record, out) => {
+        rehomedRecord.addCarrierSpan(out, target, (name) => record.eventName(name))
+      })
+    }
   }
 
   // Spans and their events.
 
-  #spans(first: number, last: number): void {
-    for (let item = first; item < last; item++) this.#span(item)
-  }
-
   #span(item: number): void {
     const { spanTarget, workspace, verdicts } = this.#policy
-    const { scan, cursor, attribute, events } = workspace
+    const { scan, events, counts } = workspace
+    const field = scan.items.fields[item]
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
+    this.#readSpan(start, end)
+    const judged = this.#judge('span', spanTarget, start, end)
+    const verdict = this.#verdict(judged, 'span', start, end)
+    counts.add(verdict, 1)
+    this.#listener?.item(this.#head(verdict, spanTarget, judged))
+    let moved = 0
+    for (let index = 0; index < events.count; index++) {
+      const settled =
+        this.#only === undefined ? verdicts.withinSpan(events.verdicts[index], verdict.native) : verdict
+      events.verdicts[index] = settled
+      counts.add(settled, 1)
+      moved |= settled.rehomed | settled.carried
+      if (this.#listener !== undefined) this.#listener.item(this.#eventHead(index, settled))
+    }
+    if (this.#editsFields) this.#editScopePartsBefore(field)
+    for (const record of this.#natives) {
+      if ((verdict.native & record.bit) === 0) record.edits.cut(field, end)
+      else if (record.editsFields) this.#takeEditedSpan(record, item, verdict, judged)
+      else record.takeSpan(field, start, end, events)
+    }
+    if (moved !== 0) this.#rehomeEvents(start, end)
+  }
+
+  /** Walks a span once: the attributes that may hold its target, and its events, each judged. */
+  #readSpan(start: number, end: number): void {
+    const { spanTarget, workspace } = this.#policy
+    const { cursor, attribute, events } = workspace
     spanTarget.clear('attribute')
-    events.count = 0
-    let droppedEvents = 0
+    events.clear()
     cursor.at = start
     while (cursor.at < end) {
       const field = cursor.at
@@ -225,77 +287,70 @@ class Walk {
         }
       } else if (tag === SPAN_EVENT) {
         const eventEnd = cursor.payloadEnd(end)
-        const eventStart = cursor.at
-        events.add(field, eventStart, eventEnd, this.#event(eventStart, eventEnd))
+        this.#readEvent(field, cursor.at, eventEnd)
         cursor.at = eventEnd
       } else if (tag === SPAN_DROPPED_EVENTS) {
-        droppedEvents = cursor.uint32(end)
-        events.add(field, cursor.at, cursor.at, undefined)
+        events.droppedCount = cursor.uint32(end)
+        events.countField = field
+        events.countEnd = cursor.at
       } else {
         cursor.skip(tag, end)
       }
     }
-    const decision = this.#decide('span', spanTarget, SPAN_ATTRIBUTE, start, end)
-    const verdict = decision.verdict ?? decision.ask(this.#facts(0, 0, start, end))
-    this.#witnessItem(verdict, spanTarget, false)
-    workspace.counts.add(verdict, 1)
-    for (let index = 0; index < events.count; index++) {
-      const given = events.verdicts[index]
-      if (given === undefined) continue
-      const settled = verdicts.withinSpan(given, verdict.native)
-      events.verdicts[index] = settled
-      workspace.counts.add(settled, 1)
-      if (this.#witness !== undefined) this.#witnessEvent(index, settled)
-    }
-    for (const recording of this.#recordings) this.#recordSpan(recording, item, verdict, droppedEvents)
   }
 
-  /** Writes one lane's edits of the span: it goes, or its misplaced events do and are counted in it. */
-  #recordSpan(recording: Recording, item: number, verdict: Verdict, droppedEvents: number): void {
-    const { scan, events, laneItems } = this.#policy.workspace
-    const { edits, bit } = recording
-    const field = scan.items.fields[item]
-    const end = scan.items.ends[item]
-    if ((verdict.native & bit) === 0) {
-      edits.cut(field, end)
-      return
-    }
-    edits.kept++
-    laneItems[recording.index]++
-    let gone = 0
-    let lost = 0
-    for (let index = 0; index < events.count; index++) {
-      const event = events.verdicts[index]
-      if (event === undefined || (event.native & bit) !== 0) continue
-      gone++
-      if (event.outcome === 'dropped') lost++
-    }
-    if (gone === 0) return
-    edits.enter(ITEM, field, scan.items.starts[item], end)
-    for (let index = 0; index < events.count; index++) {
-      const event = events.verdicts[index]
-      const isGone = event === undefined ? lost > 0 : (event.native & bit) === 0
-      if (isGone) edits.cut(events.fields[index], events.ends[index])
-    }
-    if (lost > 0)
-      edits.put(end, varintField(SPAN_DROPPED_EVENTS, Math.min(droppedEvents + lost, 0xffff_ffff)))
-    edits.leave()
-  }
-
-  /** The verdict on a span event, its span not yet considered. */
-  #event(start: number, end: number): Verdict {
-    const { spanEventTarget } = this.#policy
+  /** Judges a span event, its span not yet considered. */
+  #readEvent(field: number, start: number, end: number): void {
+    const { spanEventTarget, workspace } = this.#policy
+    const { events } = workspace
     spanEventTarget.clear('attribute')
     this.#seeAttributes('attribute', spanEventTarget, EVENT_ATTRIBUTE, start, end)
-    const decision = this.#decide('span_event', spanEventTarget, EVENT_ATTRIBUTE, start, end)
-    return decision.verdict ?? decision.ask(this.#facts(EVENT_ATTRIBUTE, EVENT_NAME, start, end))
+    const judged = this.#judge('span_event', spanEventTarget, start, end)
+    const index = events.add(field, start, end)
+    events.verdicts[index] = this.#verdict(judged, 'span_event', start, end)
+    events.targetStarts[index] = spanEventTarget.start
+    events.targetEnds[index] = spanEventTarget.end
+    events.paths[index] = spanEventTarget.path
+    events.standIns[index] = judged.standIn
   }
 
-  /** Reads the event's target once more, for a witness wants to hear of it beside the settled verdict. */
-  #witnessEvent(part: number, verdict: Verdict): void {
+  #takeEditedSpan(record: LaneRecord, item: number, verdict: Verdict, judged: Judged): void {
+    const { spanTarget, spanEventTarget, workspace } = this.#policy
+    const { scan, events } = workspace
+    const start = scan.items.starts[item]
+    const end = scan.items.ends[item]
+    const edited = this.#edited(record, 'span', verdict, spanTarget, judged, start, end)
+    record.takeEditedSpan(scan.items.fields[item], start, end, events, edited, (index) => {
+      this.#listener?.event(index)
+      const from = events.starts[index]
+      const to = events.ends[index]
+      const key = keyOf(spanEventTarget, events.paths[index])
+      const contexts = this.#contexts(record, 'span_event', events.verdicts[index].family, key, from, to)
+      return { contexts, targetStart: 0, targetEnd: 0 }
+    })
+  }
+
+  /** Moves events of the span in `[start, end)` to where they go: to log lanes, or onto carrier spans. */
+  #rehomeEvents(start: number, end: number): void {
     const { spanEventTarget, workspace } = this.#policy
-    this.#event(workspace.events.starts[part], workspace.events.ends[part])
-    this.#witnessItem(verdict, spanEventTarget, false)
+    const { events, span, rehomedEvent } = workspace
+    span.read(this.#request, start, end)
+    for (let index = 0; index < events.count; index++) {
+      const { rehomed, carried } = events.verdicts[index]
+      if ((rehomed | carried) === 0) continue
+      const key = keyOf(spanEventTarget, events.paths[index])
+      rehomedEvent.read(this.#request, events.starts[index], events.ends[index], Buffer.from(key, 'latin1'))
+      const target = textRange(
+        this.#request,
+        events.targetStarts[index],
+        events.targetEnds[index],
+        events.standIns[index],
+      )
+      this.#rehome(rehomed, index, (_, out) => rehomedEvent.addLogRecord(out, span, target))
+      this.#rehome(carried, index, (record, out) => {
+        addCarriedEvent(out, rehomedEvent, span, (name) => record.eventName(name))
+      })
+    }
   }
 
   // Metrics.
@@ -303,15 +358,23 @@ class Walk {
   #metrics(first: number, last: number): void {
     const { decider, workspace } = this.#policy
     const { scan, cursor } = workspace
-    const decision = decider.decide(decider.none, 'data_point')
-    const verdict = decision.verdict ?? decision.ask(this.#facts(0, 0, 0, 0))
+    const judged: Judged = this.#sure(decider.none, 'data_point')
     for (let item = first; item < last; item++) {
-      const points = countDataPoints(cursor, scan.items.starts[item], scan.items.ends[item])
-      this.#takeItem(item, verdict, points, undefined, false)
+      const start = scan.items.starts[item]
+      const end = scan.items.ends[item]
+      const points = countDataPoints(cursor, start, end)
+      this.#takeItem(
+        item,
+        METRIC_PLAN,
+        this.#verdict(judged, 'data_point', start, end),
+        points,
+        undefined,
+        judged,
+      )
     }
   }
 
-  // Targets and decisions.
+  // Targets and judgments.
 
   /** Lets `reader` see every attribute of the message in `[start, end)`. */
   #seeAttributes(
@@ -339,186 +402,273 @@ class Walk {
     }
   }
 
-  #decide(
-    carriage: Carriage,
-    reader: TargetReader,
-    attributeTag: number,
-    start: number,
-    end: number,
-  ): Decision {
-    const { workspace, decider } = this.#policy
-    const { scan, cursor, attribute } = workspace
+  #judge(carriage: Carriage, reader: TargetReader, start: number, end: number): Judged {
+    const { workspace, decider, subjects } = this.#policy
+    const { scan, cursor, attribute, lookup } = workspace
     const nameStart = scan.nameStarts[this.#scope]
     const nameEnd = scan.nameEnds[this.#scope]
     const reading = reader.settle(this.#request, nameStart, nameEnd, scan.nameDoubts[this.#scope] === 1)
-    switch (reading) {
-      case 'absent':
-        return decider.decide(decider.none, carriage)
-      case 'conflict': {
-        const holder =
-          reader.paths[reader.path].kind === 'resource_attribute' ? this.#resourceAttributes() : undefined
-        const ranges = holder ?? this.#fields(attributeTag, start, end)
-        const at = cursor.at
-        const values = reader.stringsOf(cursor, attribute, ranges)
-        cursor.at = at
-        return decider.decideDoubtful(values, carriage)
-      }
-      case 'string':
-      case 'doubted': {
-        const subject = this.#subject(reader)
-        const isEvent = carriage !== 'span'
-        if (reading === 'string' || !isEvent || !subject.isTraceSafe) return decider.decide(subject, carriage)
-        return decider.decideDoubtful([latin1(this.#request, reader.start, reader.end)], carriage)
-      }
+    if (reading === 'absent') return this.#sure(decider.none, carriage)
+    if (reading === 'conflict') {
+      const isOfResource = reader.paths[reader.path].kind === 'resource_attribute'
+      const ranges = isOfResource
+        ? lookup.resourceAttributes(this.#resource)
+        : lookup.fields(TAGS[carriage].attribute, start, end)
+      const at = cursor.at
+      const values = reader.stringsOf(cursor, attribute, ranges)
+      cursor.at = at
+      return this.#doubtful(values, carriage)
+    }
+    const isEmpty = reader.start === reader.end
+    const subject = isEmpty ? decider.none : subjects.of(this.#request, reader.start, reader.end)
+    const isDoubted = reading === 'doubted' && carriage !== 'span' && subject.isTraceSafe
+    return isDoubted ? this.#doubtful([subject.text], carriage) : this.#sure(subject, carriage)
+  }
+
+  #sure(subject: Subject, carriage: Carriage): Judged {
+    const { decider } = this.#policy
+    const isEvent = carriage === 'log_record' || carriage === 'span_event'
+    const decision = decider.decide(subject, carriage)
+    if (!isEvent || !(subject.isUnreviewed || subject.isNearMiss)) return { decision, ...plain }
+    const finding = subject.isUnreviewed ? 'unreviewed_subsystem' : 'near_miss'
+    return { decision, standIn: undefined, finding, about: subject.text }
+  }
+
+  #doubtful(values: readonly ByteString[], carriage: Carriage): Judged {
+    const { decision, target } = this.#policy.decider.decideDoubtful(values, carriage)
+    return { decision, standIn: target, finding: 'conflicted_target', about: target }
+  }
+
+  /** The verdict on the item in `[start, end)`, with its findings noted. */
+  #verdict(judged: Judged, carriage: Carriage, start: number, end: number): Verdict {
+    const { decision, finding } = judged
+    const verdict = decision.verdict ?? decision.ask(this.#facts(carriage, start, end))
+    if (this.#only !== undefined) return { ...verdict, ...taken, native: this.#only.bit }
+    if (finding !== undefined) this.#note(finding, judged.about, verdict, carriage, start, end)
+    return verdict
+  }
+
+  #note(
+    kind: FindingKind,
+    target: ByteString,
+    verdict: Verdict,
+    carriage: Carriage,
+    start: number,
+    end: number,
+  ): void {
+    const { findings, lookup } = this.#policy.workspace
+    const { attribute, name } = TAGS[carriage]
+    const [eventName = ''] =
+      kind === 'unreviewed_subsystem' ? lookup.eventNames(attribute, name, start, end) : []
+    findings.add(
+      {
+        kind,
+        target: fromBytes(target),
+        family: verdict.family,
+        eventName: fromBytes(eventName),
+        place: undefined,
+      },
+      () => (kind === 'unreviewed_subsystem' ? lookup.keys(lookup.fields(attribute, start, end)) : []),
+    )
+  }
+
+  #facts(carriage: Carriage, start: number, end: number): Facts {
+    const { lookup } = this.#policy.workspace
+    const { attribute, name } = TAGS[carriage]
+    return {
+      eventNames: () => lookup.eventNames(attribute, name, start, end),
+      resourceValues: (key) => lookup.strings(lookup.resourceAttributes(this.#resource), key),
     }
   }
 
-  #subject(reader: TargetReader): Subject {
-    const { subjects, decider } = this.#policy
-    return reader.start === reader.end ? decider.none : subjects.of(this.#request, reader.start, reader.end)
-  }
-
   #readResource(): void {
-    for (const reader of this.#resourceReaders()) {
+    const { logRecordTarget, spanEventTarget, spanTarget, workspace } = this.#policy
+    const { cursor, attribute, lookup } = workspace
+    const readers = this.#signal === 'logs' ? [logRecordTarget] : [spanEventTarget, spanTarget]
+    for (const reader of readers) {
+      if (!reader.usesResource) continue
       reader.clear('resource_attribute')
-      const { cursor, attribute } = this.#policy.workspace
-      for (const [start, end] of this.#resourceAttributes()) {
+      for (const [start, end] of lookup.resourceAttributes(this.#resource)) {
         attribute.read(cursor, start, end)
         reader.see('resource_attribute', cursor, attribute)
       }
     }
   }
 
-  #resourceReaders(): readonly TargetReader[] {
-    const { logRecordTarget, spanEventTarget, spanTarget } = this.#policy
-    const readers = this.#signal === 'logs' ? [logRecordTarget] : [spanEventTarget, spanTarget]
-    return this.#signal === 'metrics' ? [] : readers.filter((reader) => reader.usesResource)
-  }
-
-  // Facts for conditions: asked for seldom, so they are looked up anew.
-
-  #facts(attributeTag: number, nameTag: number, start: number, end: number): Facts {
-    return {
-      eventNames: () => {
-        const names = this.#stringsOf(this.#fields(attributeTag, start, end), EVENT_NAME_KEY).filter(
-          (name) => name !== '',
-        )
-        if (names.length > 0) return names
-        const given = this.#fields(nameTag, start, end).at(-1)
-        return given === undefined || given[0] === given[1] ? [] : [latin1(this.#request, given[0], given[1])]
-      },
-      resourceValues: (key) => this.#stringsOf(this.#resourceAttributes(), key),
-    }
-  }
-
-  /** The ranges of the attributes of the current resource, all its pieces together. */
-  #resourceAttributes(): readonly (readonly [number, number])[] {
-    const { resources } = this.#policy.workspace.scan
-    const pieces = this.#fields(RESOURCE, resources.starts[this.#resource], resources.ends[this.#resource])
-    return pieces.flatMap(([start, end]) => this.#fields(RESOURCE_ATTRIBUTE, start, end))
-  }
-
-  /** The payload ranges of every field with `tag` in the message `[start, end)`. The cursor stays where it is. */
-  #fields(wanted: number, start: number, end: number): readonly (readonly [number, number])[] {
-    const { cursor } = this.#policy.workspace
-    const at = cursor.at
-    const ranges: (readonly [number, number])[] = []
-    cursor.at = start
-    while (cursor.at < end) {
-      const tag = cursor.tag(end)
-      if (tag === wanted) {
-        const payloadEnd = cursor.payloadEnd(end)
-        ranges.push([cursor.at, payloadEnd])
-        cursor.at = payloadEnd
-      } else {
-        cursor.skip(tag, end)
-      }
-    }
-    cursor.at = at
-    return ranges
-  }
-
-  #stringsOf(attributes: readonly (readonly [number, number])[], key: ByteString): readonly ByteString[] {
-    const { cursor, attribute } = this.#policy.workspace
-    const at = cursor.at
-    const values: ByteString[] = []
-    for (const [start, end] of attributes) {
-      attribute.read(cursor, start, end)
-      if (latin1(this.#request, attribute.keyStart, attribute.keyEnd) !== key) continue
-      if (attribute.readString(cursor))
-        values.push(latin1(this.#request, attribute.stringStart, attribute.stringEnd))
-    }
-    cursor.at = at
-    return values
-  }
-
-  // Recording what the lanes take.
-
-  #enter(tag: number, field: number, start: number, end: number): void {
-    for (const { edits } of this.#recordings) edits.enter(tag, field, start, end)
-  }
-
-  /** Leaves an envelope: a lane that took nothing in it does not get it. */
-  #leave(): void {
-    for (const { edits } of this.#recordings) edits.leaveOrPrune()
-  }
+  // What the lanes take.
 
   /** All items of the current scope, which were not entered, have one verdict. */
   #takeAll(verdict: Verdict, items: number): void {
-    const { counts, laneItems } = this.#policy.workspace
-    counts.add(verdict, items)
-    for (const { edits, bit, index } of this.#recordings) {
-      if ((verdict.native & bit) === 0) continue
-      edits.kept += items
-      laneItems[index] += items
+    this.#policy.workspace.counts.add(verdict, items)
+    for (const record of this.#natives) {
+      if ((verdict.native & record.bit) === 0) continue
+      record.edits.kept += items
+      record.items += items
     }
   }
 
   /** One log record or metric; `items` is how many a backend counts in it. */
   #takeItem(
     item: number,
+    plan: Plan,
     verdict: Verdict,
     items: number,
     reader: TargetReader | undefined,
-    isDoubted: boolean,
+    judged: Judged,
   ): void {
-    const { scan, counts, laneItems } = this.#policy.workspace
-    for (let heard = 0; heard < items; heard++) this.#witnessItem(verdict, reader, isDoubted)
+    const { scan, counts } = this.#policy.workspace
+    const field = scan.items.fields[item]
+    const start = scan.items.starts[item]
+    const end = scan.items.ends[item]
+    for (let heard = 0; heard < items; heard++) this.#listener?.item(this.#head(verdict, reader, judged))
     counts.add(verdict, items)
-    for (const { edits, bit, index } of this.#recordings) {
-      if ((verdict.native & bit) === 0) {
-        edits.cut(scan.items.fields[item], scan.items.ends[item])
+    if (this.#editsFields) this.#editScopePartsBefore(field)
+    for (const record of this.#natives) {
+      if ((verdict.native & record.bit) === 0) {
+        record.edits.cut(field, end)
       } else {
-        edits.kept++
-        laneItems[index] += items
+        const carriage = verdict.carriage
+        const edited = record.editsFields
+          ? this.#edited(record, carriage, verdict, reader, judged, start, end)
+          : undefined
+        record.take(plan, items, field, start, end, edited)
       }
     }
   }
 
-  #witnessItem(verdict: Verdict, reader: TargetReader | undefined, isDoubted: boolean): void {
-    if (this.#witness === undefined) return
-    const { carriage } = verdict
-    const targetFrom = reader === undefined || reader.path < 0 ? undefined : reader.paths[reader.path].text
-    const isKnown =
-      targetFrom !== undefined && reader !== undefined && verdict.family !== 'ambiguous' && !isDoubted
-    const target = isKnown ? latin1(this.#request, reader.start, reader.end) : undefined
-    this.#witness.item({ carriage, target, targetFrom, verdict })
+  #edited(
+    record: LaneRecord,
+    carriage: Carriage,
+    verdict: Verdict,
+    reader: TargetReader | undefined,
+    judged: Judged,
+    start: number,
+    end: number,
+  ): EditedItem {
+    const isKnown = reader !== undefined && reader.path >= 0 && judged.standIn === undefined
+    const key = reader === undefined ? '' : keyOf(reader, reader.path)
+    return {
+      contexts: this.#contexts(record, carriage, verdict.family, key, start, end),
+      targetStart: isKnown ? reader.start : 0,
+      targetEnd: isKnown ? reader.end : 0,
+    }
   }
 
-  #parcels(): readonly RoutedParcel[] {
-    const { lanes, workspace } = this.#policy
-    const parcels: RoutedParcel[] = []
-    for (const { edits, index } of this.#recordings) {
-      if (edits.kept === 0) continue
-      const { name, signal } = lanes[index]
-      parcels.push({
-        lane: name,
-        signal,
-        items: workspace.laneItems[index],
-        splice: edits.take(this.#request),
-      })
+  #contexts(
+    record: LaneRecord,
+    carriage: Carriage,
+    family: string,
+    targetKey: ByteString,
+    start: number,
+    end: number,
+  ): EditedItem['contexts'] {
+    const { fields, signal } = record.lane
+    const asksName = fields.asksEventName && (carriage === 'log_record' || carriage === 'span_event')
+    const names = asksName ? this.#facts(carriage, start, end).eventNames() : []
+    // Two names that differ are no answer: then every line that asks for a name applies.
+    const eventName = names.every((name) => name === names[0])
+      ? (names[0] ?? (asksName ? '' : undefined))
+      : undefined
+    record.editor.undecided = signal === 'traces' ? this.#undecided(carriage, family, start, end) : undefined
+    return fields.contexts(family, eventName, targetKey)
+  }
+
+  /** Notes attributes that no rule of a traces lane decided. */
+  #undecided(
+    carriage: Carriage,
+    family: string,
+    start: number,
+    end: number,
+  ): (place: Place, key: string) => void {
+    const { findings, lookup } = this.#policy.workspace
+    return (place, key) => {
+      const isEvent = place === 'span_event' && carriage === 'span_event'
+      const [name = ''] = isEvent ? lookup.eventNames(EVENT_ATTRIBUTE, EVENT_NAME, start, end) : []
+      findings.add({ kind: 'undecided_field', target: '', family, eventName: fromBytes(name), place }, () => [
+        key,
+      ])
     }
-    return parcels
+  }
+
+  /** Adds an item to the rehomed request of every lane in the set; `index` is the event's in its span. */
+  #rehome(
+    lanes: number,
+    index: number | undefined,
+    add: (record: LaneRecord, out: RehomedRequest) => void,
+  ): void {
+    for (const record of this.#others) {
+      if ((lanes & record.bit) === 0) continue
+      add(record, record.rehomed)
+      if (this.#listener !== undefined) this.#listener.rehomed(this.#alone(record, add), record, index)
+    }
+  }
+
+  /** A request that holds the one rehomed item. */
+  #alone(record: LaneRecord, add: (record: LaneRecord, out: RehomedRequest) => void): Uint8Array {
+    const { resources, scopes } = this.#policy.workspace.scan
+    const out = new RehomedRequest()
+    out.begin(this.#request)
+    out.resource(resources.starts[this.#resource], resources.ends[this.#resource])
+    out.scope(scopes.starts[this.#scope], scopes.ends[this.#scope])
+    add(record, out)
+    return out.take()?.bytes ?? new Uint8Array(0)
+  }
+
+  #targetText(judged: Judged, reader: TargetReader): TextRange {
+    return textRange(this.#request, reader.start, reader.end, judged.standIn)
+  }
+
+  #editPartsBefore(limit: number): void {
+    if (!this.#editsFields) return
+    const { resourceParts, firstResourcePart } = this.#policy.workspace.scan
+    const last = firstResourcePart[this.#resource + 1]
+    this.#resourcePart = this.#editParts(resourceParts, this.#resourcePart, last, limit, RESOURCE_PLAN)
+  }
+
+  #editScopePartsBefore(limit: number): void {
+    if (!this.#editsFields) return
+    const { scopeParts, firstScopePart } = this.#policy.workspace.scan
+    const last = firstScopePart[this.#scope + 1]
+    this.#scopePart = this.#editParts(scopeParts, this.#scopePart, last, limit, SCOPE_PLAN)
+  }
+
+  #editParts(parts: Ranges, next: number, last: number, limit: number, plan: Plan): number {
+    let left = next
+    for (const record of this.#natives) {
+      if (!record.editsFields) continue
+      const isTraces = record.lane.signal === 'traces'
+      record.editor.undecided = isTraces ? this.#undecided('data_point', '', 0, 0) : undefined
+      left = record.editParts(parts, next, last, limit, plan)
+    }
+    return left
+  }
+
+  // Results.
+
+  #nativeParcel(record: LaneRecord): readonly RoutedParcel[] {
+    const { edits, items, lane } = record
+    if (edits.kept === 0) return []
+    const content = edits.take(this.#request)
+    const parcel = { lane: lane.name, signal: this.#signal, items }
+    if (lane.wire === 'as_is') return [{ ...parcel, content }]
+    const bytes = content === undefined ? this.#request : content.toBytes()
+    const canonical = canonicalise(bytes, this.#signal)
+    return [{ ...parcel, content: canonical.bytes === this.#request ? undefined : canonical.bytes }]
+  }
+
+  /** The parcel of items that were rehomed to a lane, under the lane's own field policy. */
+  #rehomedParcel(record: LaneRecord): readonly RoutedParcel[] {
+    const built = record.rehomed.take()
+    if (built === undefined) return []
+    const { lane } = record
+    if (!record.editsFields && lane.wire === 'as_is') {
+      return [{ lane: lane.name, signal: lane.signal, items: built.items, content: built.bytes }]
+    }
+    const { parcels } = new Walk(built.bytes, lane.signal, this.#policy, {
+      only: record,
+      listener: undefined,
+    }).run()
+    return parcels.map((parcel) => ({ ...parcel, content: parcel.content ?? built.bytes }))
   }
 
   #tally(): readonly TallyRow[] {
@@ -527,18 +677,60 @@ class Walk {
     workspace.counts.drain((verdict, items) => {
       const { carriage, family, lane, outcome, reason } = verdict
       rows.push({ carriage, family, lane, outcome, reason, items })
-      for (const copy of verdicts.names(verdict.native | verdict.rehomed)) {
+      for (const copy of verdicts.names(verdict.native | verdict.rehomed | verdict.carried)) {
         if (copy !== lane) rows.push({ carriage, family, lane: copy, outcome: 'copied', reason: '', items })
       }
     })
     return rows
   }
+
+  // For the witness.
+
+  #head(verdict: Verdict, reader: TargetReader | undefined, judged: Judged): WitnessedHead {
+    const targetFrom = reader === undefined || reader.path < 0 ? undefined : reader.paths[reader.path].text
+    const isKnown = reader !== undefined && reader.path >= 0 && judged.standIn === undefined
+    const target = isKnown ? latin1(this.#request, reader.start, reader.end) : undefined
+    return { carriage: verdict.carriage, target, targetFrom, verdict }
+  }
+
+  #eventHead(index: number, verdict: Verdict): WitnessedHead {
+    const { spanEventTarget, workspace } = this.#policy
+    const { targetStarts, targetEnds, paths, standIns } = workspace.events
+    const path = paths[index]
+    const isKnown = path >= 0 && standIns[index] === undefined
+    const target = isKnown ? latin1(this.#request, targetStarts[index], targetEnds[index]) : undefined
+    return { carriage: 'span_event', target, targetFrom: spanEventTarget.paths[path]?.text, verdict }
+  }
 }
 
-/** A varint field as bytes; its tag is one byte. */
-function varintField(tag: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(1 + varintSize(value))
-  bytes[0] = tag
-  writeVarint(value, bytes, 1)
-  return bytes
+/** What is known of an item when its target is. */
+interface Judged {
+  readonly decision: Decision
+  /** The target that stands for one in doubt (empty if none can); undefined where there is no doubt. */
+  readonly standIn: ByteString | undefined
+  readonly finding: FindingKind | undefined
+  /** The target that the finding is about. */
+  readonly about: ByteString
+}
+
+const plain = { standIn: undefined, finding: undefined, about: '' } as const
+
+/** How an item that was rehomed to a lane is taken by it. */
+const taken = { rehomed: 0, carried: 0, outcome: 'forwarded', reason: '' } as const
+
+/** The key of the attribute that a path reads, or empty. */
+function keyOf(reader: TargetReader, path: number): ByteString {
+  const found = reader.paths[path]
+  return found?.kind === 'attribute' ? toByteString(found.key) : ''
+}
+
+function textRange(
+  request: Uint8Array,
+  start: number,
+  end: number,
+  standIn: ByteString | undefined,
+): TextRange {
+  if (standIn === undefined) return { bytes: request, start, end }
+  const bytes = Buffer.from(standIn, 'latin1')
+  return { bytes, start: 0, end: bytes.length }
 }

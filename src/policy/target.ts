@@ -66,7 +66,8 @@ export class TargetReader {
   /** Whether the scope's name in `bytes[start, end)` decides before any attribute is looked at; sets the range. */
   settleByScope(bytes: Uint8Array, start: number, end: number): boolean {
     const isNowhere = this.paths.length === 0
-    if (!isNowhere && (this.paths[0].kind !== 'scope_name' || !this.#isPresent(0, bytes, start, end))) return false
+    if (!isNowhere && (this.paths[0].kind !== 'scope_name' || !this.#isPresent(0, bytes, start, end)))
+      return false
     this.start = isNowhere ? 0 : start
     this.end = isNowhere ? 0 : end
     this.path = isNowhere ? -1 : 0

@@ -22,6 +22,8 @@ export interface Verdict {
   readonly native: number
   /** Lanes of the other carriage's signal that take it rehomed, as bits. */
   readonly rehomed: number
+  /** Traces lanes that take a span event but not its span: it rides there on a carrier span. As bits. */
+  readonly carried: number
   readonly outcome: Outcome
   readonly reason: Reason | ''
   /** Name of the lane concerned, or empty. */
@@ -98,7 +100,7 @@ export class Verdicts {
     const mayRehome = home.other === 'logs' ? this.#rehome.toLogs : this.#rehome.toTraces
     const native = nativeLanes & on
     const rehomed = mayRehome ? otherLanes & on : 0
-    const none = { carriage, family, native, rehomed, rules }
+    const none = { carriage, family, native, rehomed, carried: 0, rules }
     if (native !== 0) {
       return this.#intern({ ...none, outcome: 'forwarded', reason: '', ...this.#by(native, rules) })
     }
@@ -117,16 +119,32 @@ export class Verdicts {
     return this.#intern({ ...none, ...fallback })
   }
 
-  /** The verdict on a span event whose span is taken by the lanes `span` only. */
+  /** The verdict on a span event whose span is taken by the lanes `span` only: elsewhere it rides a carrier span. */
   withinSpan(verdict: Verdict, span: number): Verdict {
     const native = verdict.native & span
     if (native === verdict.native) return verdict
-    if (native !== 0) return this.#intern({ ...verdict, native, ...this.#by(native, verdict.rules) })
-    if (verdict.rehomed !== 0) {
-      const { rehomed, rules } = verdict
+    const carried = this.#rehome.toTraces ? verdict.native & ~span : 0
+    const { rehomed, rules } = verdict
+    if ((native | carried) !== 0) {
+      return this.#intern({
+        ...verdict,
+        native,
+        carried,
+        ...this.#by(native === 0 ? carried : native, rules),
+      })
+    }
+    if (rehomed !== 0) {
       return this.#intern({ ...verdict, native, outcome: 'rehomed', ...this.#by(rehomed, rules) })
     }
     return this.#intern({ ...verdict, native, outcome: 'dropped', reason: 'no_span' })
+  }
+
+  /** The verdict on an event that has no span to ride on: no traces lane can take it rehomed. */
+  withoutSpan(verdict: Verdict): Verdict {
+    const rehomed = verdict.rehomed & ~this.lanesOf('traces')
+    if (rehomed === verdict.rehomed) return verdict
+    if (verdict.native !== 0) return this.#intern({ ...verdict, rehomed })
+    return this.#intern({ ...verdict, rehomed, outcome: 'dropped', reason: 'no_span' })
   }
 
   /** Names of the lanes of a set, in the order of the configuration. */
@@ -148,11 +166,11 @@ export class Verdicts {
   }
 
   #intern(parts: Omit<Verdict, 'id'>): Verdict {
-    const { carriage, family, native, rehomed, outcome, reason, lane, rule, rules } = parts
+    const { carriage, family, native, rehomed, carried, outcome, reason, lane, rule, rules } = parts
     const places = [rule, ...rules].map((one) =>
       one === undefined ? '' : `${one.file}:${one.line}:${one.column}`,
     )
-    const key = [carriage, family, native, rehomed, outcome, reason, lane, ...places].join('|')
+    const key = [carriage, family, native, rehomed, carried, outcome, reason, lane, ...places].join('|')
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
     const verdict = { ...parts, id: this.list.length }

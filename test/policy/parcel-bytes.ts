@@ -10,10 +10,12 @@ import { delimited, skip } from '../oracle/oracle.ts'
 
 /** The parcel's bytes, written where other bytes stand already. */
 export function bytesOf(parcel: RoutedParcel, request: Uint8Array): Uint8Array {
-  if (parcel.splice === undefined) return request
-  const { byteLength } = parcel.splice
+  const { content } = parcel
+  if (content === undefined) return request
+  if (content instanceof Uint8Array) return content
+  const { byteLength } = content
   const target = new Uint8Array(byteLength + 9).fill(0xa5)
-  parcel.splice.write(target, 4)
+  content.write(target, 4)
   ok(
     target.subarray(0, 4).every((byte) => byte === 0xa5) &&
       target.subarray(4 + byteLength).every((byte) => byte === 0xa5),

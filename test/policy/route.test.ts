@@ -13,7 +13,7 @@ const RICH = { attributes: [attribute('target', 'codex_otel.log_only')] }
 
 t.test('a request that a lane takes whole leaves as it is, and the others get no parcel', async (t) => {
   const { parcels } = route(logRequest('codex_otel.log_only'), 'logs', compile(createSpec()))
-  t.same(parcels, [{ lane: 'log', signal: 'logs', items: 1, splice: undefined }])
+  t.same(parcels, [{ lane: 'log', signal: 'logs', items: 1, content: undefined }])
 })
 
 t.test('an empty request, and one with empty envelopes only, make no parcel and no count', async (t) => {

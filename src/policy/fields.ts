@@ -1,0 +1,246 @@
+/**
+ * Field policies, compiled: for a key in a place, what a lane does with it and which line says so.
+ *
+ * The lines are walked in order. `keep` and `remove` end the walk at the first that names the key; `only` removes
+ * what it does not name; `hash` and `truncate` change the value, and the walk goes on. What no line named is
+ * undecided: `unlisted_fields` says what becomes of it.
+ *
+ * The lines that can apply to an item are known from its place, family and event name; that set is a context.
+ * In a context the action on each key is remembered by its bytes, so the price of a key does not grow with the
+ * number of lines. Pure: the same key in the same context has the same action.
+ */
+import { type FieldRuleSpec, PLACES, type Place } from '../config/config.ts'
+import type { Position } from '../errors.ts'
+import { type Glob, glob } from './accept.ts'
+import { type ByteString, latin1, Memory, toByteString } from './family.ts'
+
+/** What changes a value that stays. */
+export type Change =
+  | { readonly kind: 'hash'; readonly rule: Position }
+  | { readonly kind: 'truncate'; readonly bytesMax: number; readonly rule: Position }
+
+export interface FieldAction {
+  readonly removes: boolean
+  /** In order; empty for a field that leaves as it came. */
+  readonly changes: readonly Change[]
+  /** Whether some line named the key. */
+  readonly isDecided: boolean
+  /** The line that removed or kept it, or the last that changed it. */
+  readonly rule: Position | undefined
+}
+
+/** Attributes that no glob, allow-list or `unlisted_fields` touches: only a line that names them exactly does. */
+const exemptKeys: ReadonlySet<ByteString> = new Set(['event.name', 'level'])
+const exemptPrefix = 'laneway.'
+
+/** The form in which nested keys are remembered: a character that no path joined by dots needs. */
+const pathSeparator = '\u0000'
+const nestedRememberedMax = 1024
+
+interface Rule {
+  readonly spec: FieldRuleSpec
+  readonly exact: ReadonlySet<ByteString>
+  readonly globs: readonly Glob[]
+  readonly eventNames: readonly Glob[]
+}
+
+/** The lines that apply to items of one kind in one place. Remembers what it decided. */
+export class FieldContext {
+  readonly #rules: readonly Rule[]
+  readonly #removesUnlisted: boolean
+  readonly #targetKey: ByteString
+  readonly #flat: Memory<FieldAction>
+  readonly #nested = new Map<string, FieldAction>()
+  readonly #texts = new Map<string, FieldAction>()
+
+  constructor(rules: readonly Rule[], removesUnlisted: boolean, targetKey: ByteString) {
+    this.#rules = rules
+    this.#removesUnlisted = removesUnlisted
+    this.#targetKey = targetKey
+    this.#flat = new Memory((key) => this.#decide([key], this.#isExempt(key)))
+  }
+
+  /** What becomes of the attribute with the key in `bytes[start, end)`. */
+  attribute(bytes: Uint8Array, start: number, end: number): FieldAction {
+    return this.#flat.of(bytes, start, end)
+  }
+
+  /** What becomes of an entry inside a kvlist; `path` holds the keys from the attribute down to the entry. */
+  nested(path: readonly ByteString[]): FieldAction {
+    const key = path.join(pathSeparator)
+    let action = this.#nested.get(key)
+    if (action === undefined) {
+      if (this.#nested.size >= nestedRememberedMax) this.#nested.clear()
+      action = this.#decide(path, false)
+      this.#nested.set(key, action)
+    }
+    return action
+  }
+
+  /** What becomes of a text outside attributes, such as `@name`. */
+  text(name: string): FieldAction {
+    let action = this.#texts.get(name)
+    if (action === undefined) {
+      action = this.#decideText(name)
+      this.#texts.set(name, action)
+    }
+    return action
+  }
+
+  #isExempt(key: ByteString): boolean {
+    return exemptKeys.has(key) || key.startsWith(exemptPrefix) || (key === this.#targetKey && key !== '')
+  }
+
+  #decide(path: readonly ByteString[], isExempt: boolean): FieldAction {
+    // A flat key is matched whole, a nested one by any tail of its path.
+    const tails = path.map((_, index) => path.slice(index).join('.'))
+    const names = (rule: Rule): boolean =>
+      tails.some((tail) => rule.exact.has(tail) || (!isExempt && rule.globs.some((matches) => matches(tail))))
+    const changes: Change[] = []
+    let rule: Position | undefined
+    for (const candidate of this.#rules) {
+      const { verb, position } = candidate.spec
+      const isNamed = names(candidate)
+      if (verb === 'only') {
+        if (!isNamed && !isExempt) return removed(position)
+        if (isNamed) rule ??= position
+      } else if (isNamed) {
+        if (verb === 'remove') return removed(position)
+        rule = position
+        if (verb === 'keep') break
+        changes.push(changeOf(candidate.spec))
+      }
+    }
+    if (rule === undefined && this.#removesUnlisted && !isExempt) {
+      return { removes: true, changes: [], isDecided: false, rule: undefined }
+    }
+    return { removes: false, changes, isDecided: rule !== undefined || isExempt, rule }
+  }
+
+  #decideText(name: string): FieldAction {
+    const changes: Change[] = []
+    let rule: Position | undefined
+    for (const { spec, exact } of this.#rules) {
+      if (!exact.has(name)) continue
+      if (spec.verb === 'remove') return removed(spec.position)
+      rule = spec.position
+      if (spec.verb === 'keep' || spec.verb === 'only') break
+      changes.push(changeOf(spec))
+    }
+    const removes = rule === undefined && this.#removesUnlisted
+    return { removes, changes: removes ? [] : changes, isDecided: rule !== undefined, rule }
+  }
+}
+
+/** The contexts of one item, one for each place, in the order of `PLACES`. */
+export type PlaceContexts = Readonly<Record<Place, FieldContext>>
+
+/** How many sets of contexts a lane remembers; beyond it they are made anew. */
+const contextsMax = 4096
+
+/** A lane's field policy. */
+export class FieldPolicy {
+  /** False where the lane lets every field pass: its items need not be entered. */
+  readonly isActive: boolean
+  /** Whether some line asks for the event's name. */
+  readonly asksEventName: boolean
+  readonly #asksFamily: boolean
+  readonly #rules: readonly Rule[]
+  readonly #removesUnlisted: boolean
+  readonly #contexts = new Map<string, PlaceContexts>()
+  readonly #eventNameSets: Memory<string>
+
+  constructor(specs: readonly FieldRuleSpec[], unlisted: 'keep' | 'remove') {
+    this.#rules = specs.map(compileRule)
+    this.#removesUnlisted = unlisted === 'remove'
+    this.isActive = specs.length > 0 || this.#removesUnlisted
+    this.asksEventName = specs.some(({ eventNames }) => eventNames.length > 0)
+    this.#asksFamily = specs.some(({ families }) => families.length > 0)
+    this.#eventNameSets = new Memory((name) => this.#setOf(name))
+  }
+
+  /**
+   * The contexts of an item. `family` and `eventName` are undefined where the item cannot say: then every line
+   * that asks for them applies. `targetKey` is the attribute that gave the target, or empty.
+   */
+  contexts(
+    family: string | undefined,
+    eventName: ByteString | undefined,
+    targetKey: ByteString,
+  ): PlaceContexts {
+    const asked = this.#asksFamily ? family : undefined
+    const names =
+      !this.asksEventName || eventName === undefined
+        ? ''
+        : this.#eventNameSets.of(Buffer.from(eventName, 'latin1'), 0, eventName.length)
+    const key = asked === undefined && names === '' ? targetKey : `${targetKey}\n${asked ?? ''}\n${names}`
+    let contexts = this.#contexts.get(key)
+    if (contexts === undefined) {
+      if (this.#contexts.size >= contextsMax) this.#contexts.clear()
+      contexts = this.#makeContexts(asked, names, targetKey)
+      this.#contexts.set(key, contexts)
+    }
+    return contexts
+  }
+
+  /** Which lines' event-name filters a name passes: `1` or `0` for each line. */
+  #setOf(eventName: ByteString): string {
+    return this.#rules
+      .map(({ eventNames }) =>
+        eventNames.length === 0 || eventNames.some((is) => is(eventName)) ? '1' : '0',
+      )
+      .join('')
+  }
+
+  #makeContexts(family: string | undefined, names: string, targetKey: ByteString): PlaceContexts {
+    const contextOf = (place: Place): FieldContext => {
+      const isShared = place === 'resource' || place === 'scope'
+      const hasEventName = place === 'span_event' || place === 'log_record' || place === 'body'
+      const rules = this.#rules.filter(({ spec }, index) => {
+        if (spec.on.length > 0 && !spec.on.includes(place)) return false
+        if (!isShared && family !== undefined && spec.families.length > 0 && !spec.families.includes(family))
+          return false
+        return !hasEventName || names === '' || names[index] === '1'
+      })
+      return new FieldContext(rules, this.#removesUnlisted, isShared ? '' : targetKey)
+    }
+    const [resource, scope, span, spanLink, spanEvent, logRecord, body, dataPoint, exemplar] =
+      PLACES.map(contextOf)
+    return {
+      resource,
+      scope,
+      span,
+      span_link: spanLink,
+      span_event: spanEvent,
+      log_record: logRecord,
+      body,
+      data_point: dataPoint,
+      exemplar,
+    }
+  }
+}
+
+function compileRule(spec: FieldRuleSpec): Rule {
+  const keys = spec.keys.map(({ key }) => key)
+  return {
+    spec,
+    exact: new Set(keys.map(toByteString)),
+    globs: keys.filter((key) => key.includes('*') && !key.startsWith('@')).map(glob),
+    eventNames: spec.eventNames.map(glob),
+  }
+}
+
+function removed(rule: Position): FieldAction {
+  return { removes: true, changes: [], isDecided: true, rule }
+}
+
+function changeOf(spec: FieldRuleSpec): Change {
+  return spec.verb === 'hash'
+    ? { kind: 'hash', rule: spec.position }
+    : { kind: 'truncate', bytesMax: spec.bytesMax ?? 0, rule: spec.position }
+}
+
+/** The key in `bytes[start, end)` as people read it. */
+export function keyText(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(latin1(bytes, start, end), 'latin1').toString('utf8')
+}
