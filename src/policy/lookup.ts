@@ -61,6 +61,7 @@ export class Lookup {
     const values: ByteString[] = []
     for (const [start, end] of attributes) {
       attribute.read(cursor, start, end)
+      if (attribute.keyEnd - attribute.keyStart !== key.length) continue
       if (latin1(cursor.bytes, attribute.keyStart, attribute.keyEnd) !== key) continue
       if (attribute.readString(cursor)) {
         values.push(latin1(cursor.bytes, attribute.stringStart, attribute.stringEnd))
