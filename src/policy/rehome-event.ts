@@ -12,6 +12,7 @@
 import { AttributeReader } from '../otlp/attribute.ts'
 import { Cursor, FIXED32, FIXED64, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { ProtobufWriter } from '../otlp/protobuf-writer.ts'
+import { AttributeMover } from './rehome-attributes.ts'
 import {
   isText,
   REHOMED,
@@ -76,6 +77,14 @@ export class RehomedEvent {
   #messageEnd = 0
   readonly #cursor = new Cursor()
   readonly #attribute = new AttributeReader()
+  readonly #mover = new AttributeMover()
+  /** How many attributes the record has elsewhere: its target, its level. */
+  #replaced = 0
+  readonly #isReplaced = (start: number, end: number): boolean => {
+    this.#attribute.read(this.#cursor, start, end)
+    const { keyStart, keyEnd } = this.#attribute
+    return isText(LEVEL_KEY, this.bytes, keyStart, keyEnd) || this.#isTarget()
+  }
 
   /**
    * Reads the event whose payload is `[start, end)`. `targetKey`: the key of the attribute that gave its target,
@@ -97,6 +106,7 @@ export class RehomedEvent {
     this.#levelStart = 0
     this.#levelEnd = 0
     this.#hasMessage = false
+    this.#replaced = 0
     while (cursor.at < end) {
       const tag = cursor.tag(end)
       if (tag === EVENT_ATTRIBUTE) {
@@ -148,7 +158,9 @@ export class RehomedEvent {
     const start = cursor.at
     attribute.read(cursor, start, end)
     const { keyStart, keyEnd } = attribute
-    if (!this.#hasLevel && isText(LEVEL_KEY, bytes, keyStart, keyEnd)) {
+    const isLevel = isText(LEVEL_KEY, bytes, keyStart, keyEnd)
+    if (isLevel || this.#isTarget()) this.#replaced++
+    if (isLevel && !this.#hasLevel) {
       this.#hasLevel = true
       if (attribute.readString(cursor)) {
         this.#levelStart = attribute.stringStart
@@ -184,33 +196,21 @@ export class RehomedEvent {
   }
 
   #writeAttributes(writer: ProtobufWriter): void {
-    const cursor = this.#cursor
-    const { bytes, end } = this
-    cursor.at = this.start
-    while (cursor.at < end) {
-      const tag = cursor.tag(end)
-      if (tag !== EVENT_ATTRIBUTE) {
-        cursor.skip(tag, end)
-        continue
-      }
-      const attributeEnd = cursor.payloadEnd(end)
-      const attributeStart = cursor.at
-      if (!this.#isReplaced(attributeEnd)) {
-        writer.byte(ATTRIBUTE)
-        writer.delimited(bytes, attributeStart, attributeEnd)
-      }
-    }
+    this.#mover.move(writer, {
+      bytes: this.bytes,
+      start: this.start,
+      end: this.end,
+      from: EVENT_ATTRIBUTE,
+      to: ATTRIBUTE,
+      replaced: this.#replaced,
+      isReplaced: this.#isReplaced,
+    })
     writer.byte(ATTRIBUTE)
     writer.delimited(REHOMED.span_event, 0, REHOMED.span_event.length)
   }
 
-  /** Whether the attribute is one that the record has elsewhere: its target, its level. */
-  #isReplaced(end: number): boolean {
-    const cursor = this.#cursor
-    const attribute = this.#attribute
-    attribute.read(cursor, cursor.at, end)
-    const { keyStart, keyEnd } = attribute
-    if (isText(LEVEL_KEY, this.bytes, keyStart, keyEnd)) return true
+  #isTarget(): boolean {
+    const { keyStart, keyEnd } = this.#attribute
     return this.#targetKey !== undefined && isText(this.#targetKey, this.bytes, keyStart, keyEnd)
   }
 }

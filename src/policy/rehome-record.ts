@@ -9,6 +9,7 @@ import { AttributeReader } from '../otlp/attribute.ts'
 import { Cursor, FIXED64, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { ProtobufWriter } from '../otlp/protobuf-writer.ts'
 import { MESSAGES, WIRE_TYPES } from '../otlp/schema.ts'
+import { AttributeMover } from './rehome-attributes.ts'
 import { type CarrierName, openCarrier } from './rehome-carrier.ts'
 import {
   idAt,
@@ -76,6 +77,14 @@ export class RehomedRecord {
   #bodyMember = 0
   readonly #cursor = new Cursor()
   readonly #attribute = new AttributeReader()
+  readonly #mover = new AttributeMover()
+  /** How many attributes the event's own `target` and `level` replace. */
+  #replaced = 0
+  readonly #isReplaced = (start: number, end: number): boolean => {
+    this.#attribute.read(this.#cursor, start, end)
+    const { keyStart, keyEnd } = this.#attribute
+    return isReplacedKey(this.bytes, keyStart, keyEnd)
+  }
 
   /** Whether the record has a span to ride on: a valid trace id and a valid span id. */
   get hasSpan(): boolean {
@@ -100,6 +109,7 @@ export class RehomedRecord {
     this.#nameStart = 0
     this.#nameEnd = 0
     this.#dropped = 0
+    this.#replaced = 0
     this.#hasMessage = false
     this.#bodyMember = 0
     while (cursor.at < end) {
@@ -143,7 +153,15 @@ export class RehomedRecord {
     if (this.#severityEnd > this.#severityStart) {
       writeStringAttribute(writer, ATTRIBUTE, LEVEL_KEY, bytes, this.#severityStart, this.#severityEnd)
     }
-    this.#writeAttributes(writer)
+    this.#mover.move(writer, {
+      bytes,
+      start,
+      end,
+      from: RECORD_ATTRIBUTE,
+      to: ATTRIBUTE,
+      replaced: this.#replaced,
+      isReplaced: this.#isReplaced,
+    })
     this.#writeBody(writer)
     writeCount(writer, DROPPED, this.#dropped)
     writer.close(event, 2)
@@ -185,6 +203,7 @@ export class RehomedRecord {
     const { bytes } = this
     attribute.read(cursor, cursor.at, end)
     const { keyStart, keyEnd } = attribute
+    if (isReplacedKey(bytes, keyStart, keyEnd)) this.#replaced++
     if (isText(MESSAGE_KEY, bytes, keyStart, keyEnd)) this.#hasMessage = true
     const isNamed = this.#nameEnd > this.#nameStart
     if (isNamed || !isText(EVENT_NAME_KEY, bytes, keyStart, keyEnd) || !attribute.readString(cursor)) return
@@ -202,28 +221,6 @@ export class RehomedRecord {
     }
   }
 
-  /** All but those that the event's own `target` and `level` replace. */
-  #writeAttributes(writer: ProtobufWriter): void {
-    const cursor = this.#cursor
-    const attribute = this.#attribute
-    const { bytes, end } = this
-    cursor.at = this.start
-    while (cursor.at < end) {
-      const tag = cursor.tag(end)
-      if (tag !== RECORD_ATTRIBUTE) {
-        cursor.skip(tag, end)
-        continue
-      }
-      const attributeEnd = cursor.payloadEnd(end)
-      const attributeStart = cursor.at
-      attribute.read(cursor, attributeStart, attributeEnd)
-      const { keyStart, keyEnd } = attribute
-      if (isText(TARGET_KEY, bytes, keyStart, keyEnd) || isText(LEVEL_KEY, bytes, keyStart, keyEnd)) continue
-      writer.byte(ATTRIBUTE)
-      writer.delimited(bytes, attributeStart, attributeEnd)
-    }
-  }
-
   /** The body as the attribute `message` or `body`, behind the record's own; nothing if it has no value. */
   #writeBody(writer: ProtobufWriter): void {
     if (this.#bodyMember === 0) return
@@ -235,4 +232,8 @@ export class RehomedRecord {
     writeMerged(writer, VALUE, { cursor: this.#cursor, wanted: BODY, start: this.start, end: this.end })
     writer.close(attribute)
   }
+}
+
+function isReplacedKey(bytes: Uint8Array, start: number, end: number): boolean {
+  return isText(TARGET_KEY, bytes, start, end) || isText(LEVEL_KEY, bytes, start, end)
 }

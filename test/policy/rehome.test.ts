@@ -376,6 +376,22 @@ t.test('an event whose span stays behind rides on a carrier in its place', async
   t.strictSame(carried('0'.repeat(16)), expected)
 })
 
+t.test('of ids that are given twice the last one counts, even if it is none', async (t) => {
+  const twice = (field: string, size: number): Uint8Array[] =>
+    ['a1', 'b2', '00'].map((byte) => encode('Span', { [field]: byte.repeat(size) }))
+  const [traces, spans, parents] = [twice('traceId', 16), twice('spanId', 8), twice('parentSpanId', 8)]
+  const context = new SpanContext()
+  const read = (...parts: readonly Uint8Array[]): readonly number[] => {
+    const bytes = Buffer.concat(parts)
+    context.read(bytes, 0, bytes.length)
+    return [context.traceIdAt, context.spanIdAt, context.parentSpanIdAt]
+  }
+  t.strictSame(read(traces[0], traces[1]), [20, -1, -1])
+  t.strictSame(read(spans[0], spans[1]), [-1, 12, -1])
+  t.strictSame(read(parents[0], parents[1]), [-1, -1, 12])
+  t.strictSame(read(traces[0], traces[2], spans[0], spans[2], parents[0], parents[2]), [-1, -1, -1])
+})
+
 t.test('the lane may name the carrier other than its event', async (t) => {
   const out = new RehomedRequest()
   const record = new RehomedRecord()
