@@ -59,7 +59,8 @@ export function createPipeline({ policy, admit, allocate, emit }: PipelineParts)
     const { signal, pin } = request
     const parcels: Parcel[] = []
     try {
-      const { parcels: routed, tally } = route(request.body, signal, policy())
+      const { parcels: routed, tally, findings } = route(request.body, signal, policy())
+      if (findings.length > 0) emit({ type: 'findings_noted', findings })
       for (const parcel of routed) parcels.push(writeParcel(parcel, request, allocate))
       const admission = parcels.length === 0 ? undefined : await admit(parcels)
       if (admission === undefined || admission.admitted) {

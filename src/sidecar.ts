@@ -10,6 +10,7 @@
 import type { Config } from './config/config.ts'
 import { type Admit, createAdmission } from './lane/admission.ts'
 import { createExporter, type Exporter } from './lane/exporter.ts'
+import { summariseLanes } from './lane/summary.ts'
 import { createPipeline, type PipelineParts } from './pipeline.ts'
 import { compilePolicy } from './policy/compile.ts'
 import { createAdmin } from './server/admin.ts'
@@ -86,6 +87,8 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
           isStorageRefusing: false,
         }),
       ledger: () => telemetry.ledger.snapshot(),
+      findings: () => telemetry.findings.snapshot(),
+      lanes: () => summariseLanes(config.policy.lanes, exporters),
     },
   })
 

@@ -4,25 +4,10 @@
  * A finding names targets, event names, families, places and keys; never a value. One request gives a bounded
  * number of them, so a flood of invented names costs a bounded amount.
  */
-import type { Place } from '../config/config.ts'
+import type { Finding, FindingKind } from '../telemetry/finding.ts'
 import type { ByteString, TargetClass } from './family.ts'
 
-export type FindingKind = 'unreviewed_subsystem' | 'near_miss' | 'conflicted_target' | 'undecided_field'
-
-export interface Finding {
-  readonly kind: FindingKind
-  /** The target concerned; empty for an undecided field. */
-  readonly target: string
-  /** Family as the ledger names it. */
-  readonly family: string
-  /** The event's name; empty where there is none, or it does not matter. */
-  readonly eventName: string
-  /** Where an undecided field was; undefined for the other kinds. */
-  readonly place: Place | undefined
-  /** Keys: the undecided one, or those of an unreviewed event. */
-  readonly keys: readonly string[]
-  readonly count: number
-}
+export type { Finding, FindingKind }
 
 /** Distinct findings that one request may give; further ones are left out of it. */
 export const findingsMax = 256
@@ -34,13 +19,14 @@ const nameCharactersMax = 256
 export class FindingSink {
   readonly #byKey = new Map<string, { finding: Omit<Finding, 'count'>; count: number }>()
 
-  add(finding: Omit<Finding, 'count' | 'keys'>, keys: () => readonly string[]): void {
-    const { kind, target, family, eventName, place } = finding
+  /** `keys` is asked where the finding is new; `count` is how often it was seen. */
+  add(finding: Omit<Finding, 'count' | 'keys'>, keys: () => readonly string[], count = 1): void {
+    const { kind, target, family, eventName, place, lane = '' } = finding
     const listed = kind === 'undecided_field' ? keys() : []
-    const key = `${kind}\n${target}\n${family}\n${eventName}\n${place ?? ''}\n${listed.join('\n')}`
+    const key = `${kind}\n${target}\n${family}\n${eventName}\n${place ?? ''}\n${lane}\n${listed.join('\n')}`
     const known = this.#byKey.get(key)
     if (known !== undefined) {
-      known.count++
+      known.count += count
     } else if (this.#byKey.size < findingsMax) {
       const names = kind === 'undecided_field' ? listed : keys()
       const cut = {
@@ -49,7 +35,7 @@ export class FindingSink {
         eventName: cutName(eventName),
         keys: names.map(cutName),
       }
-      this.#byKey.set(key, { finding: cut, count: 1 })
+      this.#byKey.set(key, { finding: cut, count })
     }
   }
 

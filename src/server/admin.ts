@@ -1,5 +1,5 @@
 /**
- * The admin port: health, readiness, metrics and the ledger, for people, probes and Prometheus.
+ * The admin port: health, readiness, metrics, the ledger, findings and lanes, for people, probes and Prometheus.
  *
  * In: handlers that answer from the state of the program. Out: one or two HTTP servers: the admin endpoint with
  * everything, behind the rules of `guard.ts`; and, if configured, the health endpoint with `/livez`, `/readyz`
@@ -28,6 +28,8 @@ export interface AdminHandlers {
   /** Prometheus text. */
   metrics(): Promise<string>
   ledger(): object
+  findings(): object
+  lanes(): object
 }
 
 export interface Admin {
@@ -58,7 +60,12 @@ const CONNECTIONS_MAX = 256
 
 export function createAdmin({ config, handlers, emit }: AdminOptions): Admin {
   const health = healthPages(handlers)
-  const all = new Map([...health, ['/api/v1/ledger', () => json(200, handlers.ledger())] as const])
+  const all = new Map<string, Page>([
+    ...health,
+    ['/api/v1/ledger', () => json(200, handlers.ledger())],
+    ['/api/v1/findings', () => json(200, handlers.findings())],
+    ['/api/v1/lanes', () => json(200, handlers.lanes())],
+  ])
   let servers: readonly Server[] = []
 
   async function open(address: ListenAddress, pages: ReadonlyMap<string, Page>, isPublic: boolean) {

@@ -5,6 +5,7 @@
  * record content: only counts, names from the configuration, codes and durations.
  */
 import type { Signal } from '../otlp/signal.ts'
+import type { Finding } from './finding.ts'
 import type { Reason, TallyRow } from './tally.ts'
 
 export type TelemetryEvent =
@@ -44,8 +45,8 @@ export type TelemetryEvent =
       readonly items: number
       readonly message: string
     }
-  /** Something was seen that a person should review. `kind` is a word of the code, never of a request. */
-  | { readonly type: 'finding'; readonly kind: string; readonly count: number }
+  /** One request held what a person should review. Names of targets and keys come from the request; values never do. */
+  | { readonly type: 'findings_noted'; readonly findings: readonly Finding[] }
   /** A bug or a broken machine: something failed that nobody expected. `detail` is where in the code, no content. */
   | { readonly type: 'fault'; readonly place: 'receiver' | 'admin'; readonly detail: string }
 

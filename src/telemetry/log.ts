@@ -8,6 +8,7 @@
 import { pino } from 'pino'
 import type { Config } from '../config/config.ts'
 import type { TelemetryEvent } from './events.ts'
+import type { Finding, FindingKind } from './finding.ts'
 import { createRateLimit, LINES_MAX, WINDOW_MS } from './rate-limit.ts'
 
 export type Facts = Readonly<Record<string, string | number | boolean>>
@@ -17,6 +18,14 @@ type Level = 'debug' | 'info' | 'warn' | 'error'
 export type Log = Readonly<Record<Level, (message: string, facts?: Facts) => void>> & {
   /** Takes the events that concern it and leaves the others. */
   readonly record: (event: TelemetryEvent) => void
+  /** One line for a finding that was never seen before, where its kind is about a target. */
+  readonly recordNew: (finding: Finding) => void
+}
+
+/** Kinds that are about who emits; the others are many and are listed only. */
+const NEWS: Readonly<Partial<Record<FindingKind, string>>> = {
+  unreviewed_subsystem: 'a subsystem that nobody has reviewed',
+  near_miss: 'a target that is nearly one of the policy',
 }
 
 export interface LogOptions {
@@ -77,11 +86,17 @@ export function createLog({ level, clock, destination }: LogOptions): Log {
     else write('info', 'request not understood', { signal, code, reason })
   }
 
+  function recordNew({ kind, target }: Finding): void {
+    const message = NEWS[kind]
+    if (message !== undefined) write('info', message, { target })
+  }
+
   return {
     debug: (message, facts) => write('debug', message, facts),
     info: (message, facts) => write('info', message, facts),
     warn: (message, facts) => write('warn', message, facts),
     error: (message, facts) => write('error', message, facts),
     record,
+    recordNew,
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { Config } from '../config/config.ts'
 import type { Emit } from './events.ts'
+import { createFindings, type Findings } from './findings.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createLog, type Log, type LogOptions } from './log.ts'
 import { createMetrics, type Metrics, type Stats } from './metrics.ts'
@@ -14,6 +15,7 @@ import { createRequestCounts } from './requests.ts'
 export interface Telemetry {
   readonly emit: Emit
   readonly ledger: Ledger
+  readonly findings: Findings
   /** The text of one Prometheus scrape. `stats` is what queues and storage say now. */
   metricsText(stats: Stats): Promise<string>
   readonly log: Log
@@ -33,7 +35,7 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
   const ledger = createLedger({ exporters, sinceMs: startedMs })
   const requests = createRequestCounts()
   const log = createLog({ level: config.logLevel, clock, destination })
-  const findings = new Map<string, number>()
+  const findings = createFindings()
   let metrics: Promise<Metrics> | undefined
 
   const emit: Emit = (event) => {
@@ -47,8 +49,8 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
         requests.record(event)
         log.record(event)
         break
-      case 'finding':
-        findings.set(event.kind, (findings.get(event.kind) ?? 0) + event.count)
+      case 'findings_noted':
+        for (const finding of findings.record(event.findings, clock())) log.recordNew(finding)
         break
       case 'backend_down':
       case 'backend_up':
@@ -65,11 +67,11 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
       ledger: ledger.snapshot(),
       requests: requests.counts(),
       requestDurations: requests.distribution(),
-      findings,
+      findings: findings.counts(),
       stats,
       startedMs,
     })
   }
 
-  return { emit, ledger, metricsText, log }
+  return { emit, ledger, findings, metricsText, log }
 }

@@ -11,6 +11,8 @@ const HANDLERS: AdminHandlers = {
   ready: () => ({ ready: true, details: { backends: [{ exporter: 'otlp_http/a', down: true }] } }),
   metrics: async () => 'laneway_x 1\n',
   ledger: () => ({ rows: [], exporters: [], since: 'now' }),
+  findings: () => ({ findings: [], dropped: 0 }),
+  lanes: () => ({ lanes: [] }),
 }
 
 async function start(
@@ -74,9 +76,18 @@ function ask(
   })
 }
 
-t.test('health, readiness, metrics and the ledger are served to GET and HEAD', async (t) => {
+t.test('health, readiness, metrics, the ledger, findings and lanes are served to GET and HEAD', async (t) => {
   const { ports } = await start(t)
-  for (const path of ['/livez', '/readyz', '/metrics', '/api/v1/ledger', '/livez/', '/readyz?verbose']) {
+  for (const path of [
+    '/livez',
+    '/readyz',
+    '/metrics',
+    '/api/v1/ledger',
+    '/api/v1/findings',
+    '/api/v1/lanes',
+    '/livez/',
+    '/readyz?verbose',
+  ]) {
     t.equal((await ask(ports[0], path)).status, 200, path)
     const head = await ask(ports[0], path, { method: 'HEAD' })
     t.equal(head.status, 200)
@@ -84,6 +95,8 @@ t.test('health, readiness, metrics and the ledger are served to GET and HEAD', a
   }
   t.match((await ask(ports[0], '/metrics')).headers['content-type'], 'text/plain; version=0.0.4')
   t.same(JSON.parse((await ask(ports[0], '/api/v1/ledger')).body), { rows: [], exporters: [], since: 'now' })
+  t.same(JSON.parse((await ask(ports[0], '/api/v1/findings')).body), { findings: [], dropped: 0 })
+  t.same(JSON.parse((await ask(ports[0], '/api/v1/lanes')).body), { lanes: [] })
   t.same(JSON.parse((await ask(ports[0], '/readyz?verbose')).body), {
     ready: true,
     backends: [{ exporter: 'otlp_http/a', down: true }],

@@ -31,7 +31,20 @@ function createFull(): Telemetry {
   })
   telemetry.emit({ type: 'parcel_admitted', exporter: 'otlp_http/a', items: 7, bytes: 700 })
   telemetry.emit({ type: 'parcel_settled', exporter: 'otlp_http/a', outcome: 'sent', items: 3, bytes: 300 })
-  telemetry.emit({ type: 'finding', kind: 'near_miss', count: 2 })
+  telemetry.emit({
+    type: 'findings_noted',
+    findings: [
+      {
+        kind: 'near_miss',
+        target: 'codex_otel2',
+        family: 'foreign',
+        eventName: '',
+        place: undefined,
+        keys: [],
+        count: 2,
+      },
+    ],
+  })
   return telemetry
 }
 
