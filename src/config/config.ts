@@ -6,6 +6,9 @@
  */
 import type { Position, Problem } from '../errors.ts'
 import type { Signal } from '../otlp/signal.ts'
+import type { Place } from '../policy/place.ts'
+
+export type { Place }
 
 /** An address to listen on. `localhost` means both 127.0.0.1 and ::1. */
 export type ListenAddress =
@@ -131,20 +134,6 @@ export interface FamilySpec {
   readonly owner: string | undefined
   readonly position: Position
 }
-
-export const PLACES = [
-  'resource',
-  'scope',
-  'span',
-  'span_link',
-  'span_event',
-  'log_record',
-  'body',
-  'data_point',
-  'exemplar',
-] as const
-/** A place where attributes are found, as `on:` names it. */
-export type Place = (typeof PLACES)[number]
 
 /** One line of a lane's field policy. Order matters; the verbs are the contract's. */
 export interface FieldRuleSpec {

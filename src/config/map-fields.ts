@@ -2,7 +2,8 @@
  * The lines of a lane's `fields` → FieldRuleSpec, in order: one verb a line, its keys and its filters.
  */
 import { didYouMean } from '../policy/nearest.ts'
-import { type FieldRuleSpec, PLACES } from './config.ts'
+import { PLACES } from '../policy/place.ts'
+import type { FieldRuleSpec } from './config.ts'
 import {
   itemsOf,
   type Node,

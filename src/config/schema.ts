@@ -9,7 +9,7 @@
  * `x-laneway` names a text's kind (size, duration, …), by which `check.ts` reads it and says what is due.
  */
 import { type TOptional, type TSchema, Type } from 'typebox'
-import { PLACES } from './config.ts'
+import { PLACES } from '../policy/place.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /** A value with a reference in it can be of any kind: what it becomes is known at start only. */

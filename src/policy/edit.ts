@@ -7,7 +7,6 @@
  * witness. No value is ever made known to either.
  */
 import { createHmac } from 'node:crypto'
-import type { Place } from '../config/config.ts'
 import { MalformedRequest } from '../errors.ts'
 import { ARRAY, KVLIST, readScalar } from '../otlp/any-value.ts'
 import { AttributeReader } from '../otlp/attribute.ts'
@@ -15,6 +14,7 @@ import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import { type Edits, varintSize, writeVarint } from '../otlp/splice.ts'
 import { type ByteString, latin1 } from './family.ts'
 import { type Change, type FieldAction, type FieldContext, keyText, type PlaceContexts } from './fields.ts'
+import type { Place } from './place.ts'
 import { ATTRIBUTE, BODY, COUNT, ENTITY, EVENT, EVENT_COUNT, MESSAGE, type Plan, SKIP, TEXT } from './plan.ts'
 
 const VALUE = tagOf(2, LEN)

@@ -9,10 +9,11 @@
  * In a context the action on each key is remembered by its bytes, so the price of a key does not grow with the
  * number of lines. Pure: the same key in the same context has the same action.
  */
-import { type FieldRuleSpec, PLACES, type Place } from '../config/config.ts'
+import type { FieldRuleSpec } from '../config/config.ts'
 import type { Position } from '../errors.ts'
 import { type Glob, glob } from './accept.ts'
 import { type ByteString, latin1, Memory, toByteString } from './family.ts'
+import { PLACES, type Place } from './place.ts'
 
 /** What changes a value that stays. */
 export type Change =

@@ -11,7 +11,7 @@ import { type EditedItem, FieldEditor } from './edit.ts'
 import type { PlaceContexts } from './fields.ts'
 import type { PolicyLane } from './lane.ts'
 import { EVENT_PLAN, type Plan, SPAN_PLAN } from './plan.ts'
-import { RehomedRequest } from './rehome-request.ts'
+import { RehomedRequest } from './rehome/request.ts'
 import type { SpanEvents } from './workspace.ts'
 
 const ITEM = tagOf(2, LEN)

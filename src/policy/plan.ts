@@ -4,8 +4,9 @@
  * Every field named here has a number below 16, so its tag is one byte; all others are stepped over.
  * Source: opentelemetry-proto 1.11, {common,resource,trace,logs,metrics}/v1.
  */
-import type { Place } from '../config/config.ts'
+
 import { LEN, tagOf, VARINT } from '../otlp/cursor.ts'
+import type { Place } from './place.ts'
 
 export const SKIP = 0
 /** A KeyValue. */

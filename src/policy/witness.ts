@@ -5,12 +5,13 @@
  * its own order, and hands the items over in the order of the request when the walk is done. Items that are
  * rehomed are walked once more by the lane that they go to, each alone, so that its fields are theirs.
  */
-import type { Place } from '../config/config.ts'
+
 import type { Carriage } from '../otlp/signal.ts'
 import type { FieldWitness } from './edit.ts'
 import type { ByteString } from './family.ts'
 import type { FieldAction } from './fields.ts'
 import type { LaneRecord } from './lane-record.ts'
+import type { Place } from './place.ts'
 import type { Verdict } from './verdict.ts'
 
 export interface WitnessedField {

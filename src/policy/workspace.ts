@@ -12,9 +12,9 @@ import { FindingSink } from './finding.ts'
 import type { PolicyLane } from './lane.ts'
 import { LaneRecord } from './lane-record.ts'
 import { Lookup } from './lookup.ts'
-import { RehomedEvent } from './rehome-event.ts'
-import { RehomedRecord } from './rehome-record.ts'
-import { SpanContext } from './rehome-span.ts'
+import { RehomedEvent } from './rehome/event.ts'
+import { RehomedRecord } from './rehome/record.ts'
+import { SpanContext } from './rehome/span.ts'
 import type { Verdict } from './verdict.ts'
 
 export class Workspace {

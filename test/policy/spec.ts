@@ -5,12 +5,14 @@
 import type {
   AcceptLineSpec,
   FamilySpec,
+  FieldRuleSpec,
   LaneSpec,
   PolicySpec,
   SelectorSpec,
 } from '../../src/config/config.ts'
 import type { Position } from '../../src/errors.ts'
 import type { Signal } from '../../src/otlp/signal.ts'
+import type { Place } from '../../src/policy/place.ts'
 
 export interface SelectorMap {
   readonly family?: string
@@ -27,9 +29,26 @@ interface Items {
 }
 export type Line = Items | { readonly except: Items }
 
+/** One line of a field policy: exactly one of the verbs. */
+export interface FieldLine {
+  readonly keep?: readonly string[]
+  readonly remove?: readonly string[]
+  readonly only?: readonly string[]
+  readonly hash?: readonly string[]
+  readonly truncate?: readonly string[]
+  /** Bytes that `truncate` leaves. */
+  readonly to?: number
+  readonly on?: Place | readonly Place[]
+  readonly family?: string | readonly string[]
+  readonly event_name?: string | readonly string[]
+}
+
 export interface Lane {
   readonly signal: Signal
   readonly accept: readonly Line[]
+  readonly fields?: readonly FieldLine[]
+  readonly unlisted_fields?: 'keep' | 'remove'
+  readonly wire?: 'as_is' | 'canonical'
   /** True: the lane has no exporter. */
   readonly off?: boolean
 }
@@ -47,6 +66,8 @@ export interface PolicyText {
   readonly families?: Readonly<Record<string, readonly string[]>>
   readonly unreviewed?: 'forward' | 'drop'
   readonly foreign?: 'forward' | 'drop'
+  /** Both ways; neither by default, so that tests of the accept lines see each carriage alone. */
+  readonly rehome?: boolean | { readonly to_logs: boolean; readonly to_traces: boolean }
   readonly lanes?: Readonly<Record<string, Lane>>
 }
 
@@ -105,11 +126,34 @@ export function createSpec(text: PolicyText = {}): PolicySpec {
     ),
     unreviewed: text.unreviewed ?? 'forward',
     foreign: text.foreign ?? 'drop',
-    rehome: { toLogs: false, toTraces: false },
+    rehome: rehomeOf(text.rehome),
     positions: { unreviewed: positionOf(), foreign: positionOf(), rehome: positionOf() },
     lanes: Object.entries(text.lanes ?? CODEX_LANES).map(([name, lane]) =>
       createLane(name, lane, positionOf),
     ),
+  }
+}
+
+function rehomeOf(said: PolicyText['rehome'] = false): PolicySpec['rehome'] {
+  if (typeof said === 'boolean') return { toLogs: said, toTraces: said }
+  return { toLogs: said.to_logs, toTraces: said.to_traces }
+}
+
+const VERBS = ['keep', 'remove', 'only', 'hash', 'truncate'] as const
+
+function createRule(line: FieldLine, positionOf: () => Position): FieldRuleSpec {
+  const verb = VERBS.find((one) => line[one] !== undefined)
+  if (verb === undefined) throw new Error('a line has a verb')
+  const places = line.on ?? []
+  const position = positionOf()
+  return {
+    verb,
+    keys: (line[verb] ?? []).map((key) => ({ key, position: positionOf() })),
+    bytesMax: verb === 'truncate' ? (line.to ?? 0) : undefined,
+    on: typeof places === 'string' ? [places] : places,
+    families: listOf(line.family),
+    eventNames: listOf(line.event_name),
+    position,
   }
 }
 
@@ -118,9 +162,9 @@ function createLane(name: string, lane: Lane, positionOf: () => Position): LaneS
     name,
     signal: lane.signal,
     accept: lane.accept.map((line) => createLine(line, positionOf)),
-    fields: [],
-    unlistedFields: 'keep',
-    wire: 'as_is',
+    fields: (lane.fields ?? []).map((line) => createRule(line, positionOf)),
+    unlistedFields: lane.unlisted_fields ?? 'keep',
+    wire: lane.wire ?? 'as_is',
     exporters: lane.off === true ? [] : [{ name: `debug/${name}`, position: positionOf() }],
     position: positionOf(),
   }

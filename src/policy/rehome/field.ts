@@ -3,8 +3,8 @@
  *
  * Offsets of things that are absent, or no use, are -1. Values are copied as bytes and never read.
  */
-import { type Cursor, LEN, tagOf } from '../otlp/cursor.ts'
-import type { ProtobufWriter } from '../otlp/protobuf-writer.ts'
+import { type Cursor, LEN, tagOf } from '../../otlp/cursor.ts'
+import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 
 const KEY = tagOf(1, LEN)
 const VALUE = tagOf(2, LEN)

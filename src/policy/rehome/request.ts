@@ -8,10 +8,10 @@
  * Out: the bytes of one whole ExportLogsServiceRequest or ExportTraceServiceRequest. Items are never decided here.
  * Source: contract, section "Rehomed items".
  */
-import { Cursor, LEN, tagOf } from '../otlp/cursor.ts'
-import { ProtobufWriter } from '../otlp/protobuf-writer.ts'
-import { varintSize, writeVarint } from '../otlp/splice.ts'
-import { type ByteString, latin1 } from './family.ts'
+import { Cursor, LEN, tagOf } from '../../otlp/cursor.ts'
+import { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
+import { varintSize, writeVarint } from '../../otlp/splice.ts'
+import { type ByteString, latin1 } from '../family.ts'
 
 export interface RehomedBytes {
   /** Memory of its own. */

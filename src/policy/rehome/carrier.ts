@@ -8,12 +8,12 @@
  * Source: contract, section "Rehomed items", second row, and "accept" for events of a span that no lane takes.
  */
 import { hash } from 'node:crypto'
-import { FIXED64, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
-import type { ProtobufWriter } from '../otlp/protobuf-writer.ts'
-import type { RehomedEvent } from './rehome-event.ts'
-import { REHOMED, spanIdBytes, traceIdBytes, writeId, writeText, writeTime } from './rehome-field.ts'
-import type { RehomedRequest } from './rehome-request.ts'
-import type { SpanContext } from './rehome-span.ts'
+import { FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
+import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
+import type { RehomedEvent } from './event.ts'
+import { REHOMED, spanIdBytes, traceIdBytes, writeId, writeText, writeTime } from './field.ts'
+import type { RehomedRequest } from './request.ts'
+import type { SpanContext } from './span.ts'
 
 const TRACE_ID = tagOf(1, LEN)
 const SPAN_ID = tagOf(2, LEN)

@@ -3,8 +3,8 @@
  *
  * The last occurrence of a field counts. An id of a wrong length, or all zero, is no error: it is no link.
  */
-import { Cursor, FIXED32, LEN, tagOf } from '../otlp/cursor.ts'
-import { idAt, spanIdBytes, traceIdBytes } from './rehome-field.ts'
+import { Cursor, FIXED32, LEN, tagOf } from '../../otlp/cursor.ts'
+import { idAt, spanIdBytes, traceIdBytes } from './field.ts'
 
 const TRACE_ID = tagOf(1, LEN)
 const SPAN_ID = tagOf(2, LEN)

@@ -5,12 +5,12 @@
  * Fields of the record that OTLP does not know stay behind: in a Span.Event their numbers mean something else.
  * Source: contract, section "Rehomed items", second row.
  */
-import { AttributeReader } from '../otlp/attribute.ts'
-import { Cursor, FIXED64, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
-import type { ProtobufWriter } from '../otlp/protobuf-writer.ts'
-import { MESSAGES, WIRE_TYPES } from '../otlp/schema.ts'
-import { AttributeMover } from './rehome-attributes.ts'
-import { type CarrierName, openCarrier } from './rehome-carrier.ts'
+import { AttributeReader } from '../../otlp/attribute.ts'
+import { Cursor, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
+import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
+import { MESSAGES, WIRE_TYPES } from '../../otlp/schema.ts'
+import { AttributeMover } from './attributes.ts'
+import { type CarrierName, openCarrier } from './carrier.ts'
 import {
   idAt,
   isText,
@@ -24,8 +24,8 @@ import {
   writeStringAttribute,
   writeText,
   writeTime,
-} from './rehome-field.ts'
-import type { RehomedRequest } from './rehome-request.ts'
+} from './field.ts'
+import type { RehomedRequest } from './request.ts'
 
 const TIME = tagOf(1, FIXED64)
 const SEVERITY_TEXT = tagOf(3, LEN)

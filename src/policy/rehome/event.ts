@@ -9,10 +9,10 @@
  * behind: in a LogRecord their numbers mean something else.
  * Source: contract, section "Rehomed items", first row.
  */
-import { AttributeReader } from '../otlp/attribute.ts'
-import { Cursor, FIXED32, FIXED64, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
-import type { ProtobufWriter } from '../otlp/protobuf-writer.ts'
-import { AttributeMover } from './rehome-attributes.ts'
+import { AttributeReader } from '../../otlp/attribute.ts'
+import { Cursor, FIXED32, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
+import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
+import { AttributeMover } from './attributes.ts'
 import {
   isText,
   REHOMED,
@@ -26,10 +26,10 @@ import {
   writeStringValue,
   writeText,
   writeTime,
-} from './rehome-field.ts'
-import type { RehomedRequest } from './rehome-request.ts'
-import { severityNumber } from './rehome-severity.ts'
-import type { SpanContext } from './rehome-span.ts'
+} from './field.ts'
+import type { RehomedRequest } from './request.ts'
+import { severityNumber } from './severity.ts'
+import type { SpanContext } from './span.ts'
 
 const EVENT_TIME = tagOf(1, FIXED64)
 const EVENT_NAME = tagOf(2, LEN)

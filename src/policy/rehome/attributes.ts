@@ -6,8 +6,8 @@
  * Those that stand next to each other are copied at once, and their tags are written anew in the copy. Keys are
  * looked at only as long as one that is left out is still to come: SDKs write those first, if at all.
  */
-import { Cursor } from '../otlp/cursor.ts'
-import type { ProtobufWriter } from '../otlp/protobuf-writer.ts'
+import { Cursor } from '../../otlp/cursor.ts'
+import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 
 export interface Attributes {
   readonly bytes: Uint8Array

@@ -1,0 +1,152 @@
+/**
+ * Takes the field policies of the native lanes along with a walk: which contexts an item is edited in, when the
+ * parts of an envelope are edited, and what no rule decided.
+ *
+ * Edits must be recorded in the order of the document, and an envelope's own parts may lie between its items:
+ * the walk says before each child how far it has come. Scratch of one walk.
+ */
+
+import type { Ranges } from '../otlp/scan.ts'
+import type { Carriage } from '../otlp/signal.ts'
+import type { EditedItem } from './edit.ts'
+import { type ByteString, toByteString } from './family.ts'
+import type { FindingSink } from './finding.ts'
+import type { Judge } from './judge.ts'
+import type { LaneRecord } from './lane-record.ts'
+import { fromBytes } from './lookup.ts'
+import type { Place } from './place.ts'
+import { type Plan, RESOURCE_PLAN, SCOPE_PLAN } from './plan.ts'
+import type { TargetReader } from './target.ts'
+import type { Workspace } from './workspace.ts'
+
+/** The item that is being edited, for what is found in it. */
+interface Current {
+  family: string
+  start: number
+  end: number
+}
+
+export class FieldPass {
+  /** False if no lane of the walk looks at fields. */
+  readonly isActive: boolean
+  readonly #records: readonly LaneRecord[]
+  readonly #workspace: Workspace
+  readonly #judge: Judge
+  #resource = 0
+  #scope = 0
+  /** The next part of each that has not been edited. */
+  #resourcePart = 0
+  #scopePart = 0
+  readonly #item: Current = { family: '', start: 0, end: 0 }
+  readonly #event: Current = { family: '', start: 0, end: 0 }
+
+  constructor(natives: readonly LaneRecord[], workspace: Workspace, judge: Judge) {
+    this.#records = natives.filter(({ editsFields }) => editsFields)
+    this.isActive = this.#records.length > 0
+    this.#workspace = workspace
+    this.#judge = judge
+    const undecided = (place: Place, key: string): void => this.#noteUndecided(workspace.findings, place, key)
+    for (const { editor, lane } of this.#records)
+      editor.undecided = lane.signal === 'traces' ? undecided : undefined
+  }
+
+  enterResource(resource: number): void {
+    this.#resource = resource
+    this.#resourcePart = this.#workspace.scan.firstResourcePart[resource]
+  }
+
+  enterScope(scope: number): void {
+    this.#scope = scope
+    this.#scopePart = this.#workspace.scan.firstScopePart[scope]
+  }
+
+  /** The walk has come to `limit` in the current resource. */
+  resourceBefore(limit: number): void {
+    const { resourceParts, firstResourcePart } = this.#workspace.scan
+    const last = firstResourcePart[this.#resource + 1]
+    this.#resourcePart = this.#editParts(resourceParts, this.#resourcePart, last, limit, RESOURCE_PLAN)
+  }
+
+  /** The walk has come to `limit` in the current scope. */
+  scopeBefore(limit: number): void {
+    const { scopeParts, firstScopePart } = this.#workspace.scan
+    const last = firstScopePart[this.#scope + 1]
+    this.#scopePart = this.#editParts(scopeParts, this.#scopePart, last, limit, SCOPE_PLAN)
+  }
+
+  #editParts(parts: Ranges, next: number, last: number, limit: number, plan: Plan): number {
+    if (next >= last || parts.fields[next] >= limit) return next
+    let left = next
+    for (const record of this.#records) left = record.editParts(parts, next, last, limit, plan)
+    return left
+  }
+
+  /** How `record` is to edit the item in `[start, end)`, whose target `reader` has just read. */
+  item(
+    record: LaneRecord,
+    carriage: Carriage,
+    family: string,
+    reader: TargetReader | undefined,
+    isDoubtful: boolean,
+    start: number,
+    end: number,
+  ): EditedItem {
+    const isKnown = reader !== undefined && reader.path >= 0 && !isDoubtful
+    this.#item.family = family
+    this.#item.start = start
+    this.#item.end = end
+    return {
+      contexts: this.#contexts(record, carriage, family, keyOf(reader, reader?.path ?? -1), start, end),
+      targetStart: isKnown ? reader.start : 0,
+      targetEnd: isKnown ? reader.end : 0,
+    }
+  }
+
+  /** The same for an event of the span in hand; `path` is the one that gave its target. */
+  event(
+    record: LaneRecord,
+    family: string,
+    reader: TargetReader,
+    path: number,
+    start: number,
+    end: number,
+  ): EditedItem {
+    this.#event.family = family
+    this.#event.start = start
+    this.#event.end = end
+    const contexts = this.#contexts(record, 'span_event', family, keyOf(reader, path), start, end)
+    return { contexts, targetStart: 0, targetEnd: 0 }
+  }
+
+  #contexts(
+    record: LaneRecord,
+    carriage: Carriage,
+    family: string,
+    targetKey: ByteString,
+    start: number,
+    end: number,
+  ): EditedItem['contexts'] {
+    const { fields } = record.lane
+    if (!fields.asksEventName || (carriage !== 'log_record' && carriage !== 'span_event')) {
+      return fields.contexts(family, undefined, targetKey)
+    }
+    const names = this.#judge.eventNames(carriage, start, end)
+    // Two names that differ are no answer: then every line that asks for a name applies.
+    const isAnswer = names.every((name) => name === names[0])
+    return fields.contexts(family, isAnswer ? (names[0] ?? '') : undefined, targetKey)
+  }
+
+  #noteUndecided(findings: FindingSink, place: Place, key: string): void {
+    const isShared = place === 'resource' || place === 'scope'
+    const { family, start, end } = place === 'span_event' ? this.#event : this.#item
+    const [name = ''] = place === 'span_event' ? this.#judge.eventNames('span_event', start, end) : []
+    const finding = { kind: 'undecided_field', target: '', eventName: fromBytes(name), place } as const
+    findings.add({ ...finding, family: isShared ? '' : family }, () => [key])
+  }
+}
+
+/** The key of the attribute that a path reads, or empty. */
+export function keyOf(reader: TargetReader | undefined, path: number): ByteString {
+  const found = reader?.paths[path]
+  return found?.kind === 'attribute' ? toByteString(found.key) : ''
+}

@@ -1,0 +1,110 @@
+/**
+ * Moves items to the carriage that their lane uses, while a walk goes through the request that they came in.
+ *
+ * A log record becomes an event on a carrier span; an event of a span becomes a log record, or rides a carrier
+ * where its span does not go. The items are built into one request a lane, which is taken when the walk is done.
+ */
+import type { ByteString } from './family.ts'
+import { keyOf } from './field-pass.ts'
+import type { Judged } from './judge.ts'
+import type { LaneRecord } from './lane-record.ts'
+import { addCarriedEvent } from './rehome/carrier.ts'
+import type { TextRange } from './rehome/field.ts'
+import { RehomedRequest } from './rehome/request.ts'
+import type { TargetReader } from './target.ts'
+import type { Listener } from './witness.ts'
+import type { Workspace } from './workspace.ts'
+
+type Add = (record: LaneRecord, out: RehomedRequest) => void
+
+export class Rehoming {
+  readonly #request: Uint8Array
+  readonly #records: readonly LaneRecord[]
+  readonly #workspace: Workspace
+  readonly #listener: Listener | undefined
+  #resource = 0
+  #scope = 0
+
+  constructor(
+    request: Uint8Array,
+    records: readonly LaneRecord[],
+    workspace: Workspace,
+    listener: Listener | undefined,
+  ) {
+    this.#request = request
+    this.#records = records
+    this.#workspace = workspace
+    this.#listener = listener
+    for (const { rehomed } of records) rehomed.begin(request)
+  }
+
+  enterResource(resource: number): void {
+    const { starts, ends } = this.#workspace.scan.resources
+    this.#resource = resource
+    for (const { rehomed } of this.#records) rehomed.resource(starts[resource], ends[resource])
+  }
+
+  enterScope(scope: number): void {
+    const { starts, ends } = this.#workspace.scan.scopes
+    this.#scope = scope
+    for (const { rehomed } of this.#records) rehomed.scope(starts[scope], ends[scope])
+  }
+
+  /** Moves the log record that was read last, with the target that `reader` read, to the traces lanes in `lanes`. */
+  logRecord(lanes: number, reader: TargetReader, judged: Judged): void {
+    const { rehomedRecord } = this.#workspace
+    const target = this.#target(reader.start, reader.end, judged.standIn)
+    this.#move(lanes, undefined, (record, out) => {
+      rehomedRecord.addCarrierSpan(out, target, (name) => record.eventName(name))
+    })
+  }
+
+  /** Moves events of the span in `[start, end)`, which was judged last, to where their verdicts say. */
+  spanEvents(start: number, end: number, reader: TargetReader): void {
+    const { events, span, rehomedEvent } = this.#workspace
+    span.read(this.#request, start, end)
+    for (let index = 0; index < events.count; index++) {
+      const { rehomed, carried } = events.verdicts[index]
+      if ((rehomed | carried) === 0) continue
+      const key = Buffer.from(keyOf(reader, events.paths[index]), 'latin1')
+      rehomedEvent.read(this.#request, events.starts[index], events.ends[index], key)
+      const target = this.#target(
+        events.targetStarts[index],
+        events.targetEnds[index],
+        events.standIns[index],
+      )
+      this.#move(rehomed, index, (_, out) => rehomedEvent.addLogRecord(out, span, target))
+      this.#move(carried, index, (record, out) => {
+        addCarriedEvent(out, rehomedEvent, span, (name) => record.eventName(name))
+      })
+    }
+  }
+
+  /** Adds an item to the request of every lane in the set; `index` is the event's in its span. */
+  #move(lanes: number, index: number | undefined, add: Add): void {
+    if (lanes === 0) return
+    for (const record of this.#records) {
+      if ((lanes & record.bit) === 0) continue
+      add(record, record.rehomed)
+      this.#listener?.rehomed(this.#alone(record, add), record, index)
+    }
+  }
+
+  /** A request that holds the one item: a witness wants to hear of its fields alone. */
+  #alone(record: LaneRecord, add: Add): Uint8Array {
+    const { resources, scopes } = this.#workspace.scan
+    const out = new RehomedRequest()
+    out.begin(this.#request)
+    out.resource(resources.starts[this.#resource], resources.ends[this.#resource])
+    out.scope(scopes.starts[this.#scope], scopes.ends[this.#scope])
+    add(record, out)
+    return out.take()?.bytes ?? new Uint8Array(0)
+  }
+
+  /** A target as bytes: a range of the request, or, for a doubtful one, what stands for it. */
+  #target(start: number, end: number, standIn: ByteString | undefined): TextRange {
+    if (standIn === undefined) return { bytes: this.#request, start, end }
+    const bytes = Buffer.from(standIn, 'latin1')
+    return { bytes, start: 0, end: bytes.length }
+  }
+}
