@@ -53,10 +53,11 @@ const WHOLE = -1
 const NONE = -1
 
 /**
- * Messages at these levels, down to the attributes of span events and data points, are copied whole where they are
- * canonical. Deeper ones are not asked: a value that is nested deep would be walked again for each of its levels.
+ * Messages at these levels, from items to the attributes of span events and data points, are copied whole where they
+ * are canonical. Above, an envelope is seldom canonical in a request that is not; below, a value that is nested deep
+ * would be walked again for each of its levels.
  */
-const copiedLevelsMax = 6
+const copiedLevels = { min: 3, max: 6 } as const
 
 /** Scratch state of one rewriting. */
 class Rewriter {
@@ -210,7 +211,7 @@ class Rewriter {
     if (start - value !== varintSize(length)) this.removed++
     const sizeBefore = this.#out.length - this.#outStart
     const isMessage = shape === MESSAGE || shape === ATTRIBUTES
-    if (isMessage && !this.#isCopied(entry, slot, start, end, level)) {
+    if (isMessage && !this.#isCopied(entry, slot, start, end, level + 1)) {
       this.message(childRow(entry), slot, level + 1)
     } else if (shape === PACKED_VARINTS) this.#writePacked(start, end)
     else this.#copy(this.#bytes, start, end)
@@ -218,10 +219,11 @@ class Rewriter {
     return true
   }
 
-  /** Whether the nested message can be copied as it is. */
+  /** Whether the nested message, which is at `level`, can be copied as it is. */
   #isCopied(entry: number, slot: number, start: number, end: number, level: number): boolean {
-    if (level >= copiedLevelsMax || this.#slots[slot * 2 + 1] !== NONE) return false
-    return isCanonical(this.#bytes, childRow(entry), start, end, LEVELS_MAX - level - 1)
+    if (level < copiedLevels.min || level > copiedLevels.max) return false
+    if (this.#slots[slot * 2 + 1] !== NONE) return false
+    return isCanonical(this.#bytes, childRow(entry), start, end, LEVELS_MAX - level)
   }
 
   #writePacked(start: number, end: number): void {

@@ -172,9 +172,25 @@ const SINS: readonly (readonly [string, Signal, string, string, number])[] = [
   ['an array that is taken up again', 'logs', '2a08 2a022a00 0a00 2a00', '2a02 2a00', 2],
   ['an over-long tag', 'traces', 'aa8000 0161', '2a0161', 1],
   ['an over-long length', 'traces', '2a818000 61', '2a0161', 1],
+  [
+    'an over-long length before what looks like fields',
+    'traces',
+    '2a8100 39 1a06616161616161',
+    '2a0139 1a06616161616161',
+    1,
+  ],
+  [
+    "an over-long length of an attribute's value",
+    'logs',
+    '320a 0a0161 128400 0a026161',
+    '3209 0a0161 1204 0a026161',
+    1,
+  ],
+  ['an over-long length of a text', 'logs', '320a 0a0161 1205 0a82006161', '3209 0a0161 1204 0a026161', 1],
   ['an over-long value', 'traces', '30818000', '3001', 1],
   ['an over-long zero', 'traces', '30808000', '3000', 1],
   ['bits above the 32 of a uint32', 'traces', '50 85808080f07f', '5005', 1],
+  ['the bit above the 32 of a uint32', 'traces', '50 8580808010', '5005', 1],
   [
     'bits above the 64 of an int64',
     'logs',
@@ -183,6 +199,7 @@ const SINS: readonly (readonly [string, Signal, string, string, number])[] = [
     1,
   ],
   ['a bool of more than one bit', 'logs', '2a03 10ff7f', '2a02 1001', 1],
+  ['a bool of two bits in an attribute', 'logs', '3207 0a0161 12021002', '3207 0a0161 12021001', 1],
   ['a negative enum of 32 bits', 'traces', '30 ffffffff0f', '30 ffffffffffffffffff01', 1],
   ['a negative enum with holes', 'traces', '30 ffffffffff8fffffff01', '30 ffffffffffffffffff01', 1],
   [
@@ -252,6 +269,26 @@ t.test('a rewriting may need more room than the request took', async (t) => {
   })
 })
 
+/** What no decoder takes, and random faults do not often hit: title, signal, item. */
+const MALFORMED: readonly (readonly [string, Signal, string])[] = [
+  ['a field number 0 written in two bytes', 'traces', '8500 00000000'],
+  ['a fixed64 beyond its message', 'traces', '3900000000000000'],
+  ['a fixed32 beyond its message', 'traces', '8501000000'],
+  ['a double beyond its attribute', 'logs', '320c 0a0161 1207 21000000000000'],
+  ['a text beyond its attribute', 'logs', '3208 0a0161 1203 0a0261'],
+  ['a text that takes in the next attribute', 'logs', '3208 0a0161 1203 0a0461 3200'],
+  ['a tag at the end', 'traces', '2a'],
+  ['half a tag at the end', 'traces', '85'],
+  ['half a length at the end', 'traces', '2a81'],
+  ['half a value at the end', 'traces', '3081'],
+]
+
+t.test('what ends before it is whole is malformed', async (t) => {
+  for (const [title, signal, item] of MALFORMED) {
+    t.throws(() => canonicalise(requestOf(bytes(item)), signal), { code: 'malformed' }, title)
+  }
+})
+
 t.test('what is overridden must be well formed all the same', async (t) => {
   // An array that ends inside a value, overridden by an int; and one taken up again, of which the first is broken.
   for (const item of ['2a06 2a020a05 1801', '2a08 2a020a05 0a00 2a00']) {
@@ -280,14 +317,30 @@ t.test(`messages nest ${LEVELS_MAX} levels deep and no deeper`, async (t) => {
   const unknown = bytes('7801')
   const rewritten = canonicalise(Buffer.concat([deepest, unknown]), 'logs')
   t.equal(hexOf(rewritten.bytes), hexOf(deepest), 'the general way has the same limit')
-  const attribute = (arrays: number): Uint8Array => {
-    let value: OracleMessage = { intValue: 1n }
-    for (let array = 0; array < arrays; array++) value = { arrayValue: { values: [value] } }
-    const attributes = [{ key: 'a', value }]
-    return encode(message, { resourceLogs: [{ scopeLogs: [{ logRecords: [{ attributes }] }] }] })
+})
+
+t.test(`an attribute counts for two levels of the ${LEVELS_MAX}, however plain it is`, async (t) => {
+  // An attribute of a record is at level 4; a list around it adds itself, a value and an attribute, an array adds two.
+  const nested = (arrays: number, lists: number): Uint8Array => {
+    let attributes: OracleMessage[] = [{ key: 'a', value: { intValue: 1n } }]
+    for (let list = 0; list < lists; list++) {
+      let value: OracleMessage = { kvlistValue: { values: attributes } }
+      if (list < arrays) value = { arrayValue: { values: [value] } }
+      attributes = [{ key: 'a', value }]
+    }
+    const resourceLogs = [{ scopeLogs: [{ logRecords: [{ attributes }] }] }]
+    return encode('ExportLogsServiceRequest', { resourceLogs })
   }
-  t.doesNotThrow(() => canonicalise(attribute((LEVELS_MAX - 6) / 2), 'logs'))
-  t.throws(() => canonicalise(attribute((LEVELS_MAX - 4) / 2), 'logs'), { code: 'malformed' })
+  const lists = (arrays: number, level: number): number => (level - 4 - 2 * arrays) / 3
+  for (const [arrays, level, fits] of [
+    [1, 99, true],
+    [0, 100, false],
+    [2, 101, false],
+  ] as const) {
+    const request = nested(arrays, lists(arrays, level))
+    if (fits) t.equal(canonicalise(request, 'logs').bytes, request, `at level ${level}`)
+    else t.throws(() => canonicalise(request, 'logs'), { code: 'malformed' }, `at level ${level}`)
+  }
 })
 
 t.test('captured requests of official SDKs are canonical as they are', async (t) => {
