@@ -18,6 +18,9 @@ export interface Running {
   /** `http://127.0.0.1:port` of the receiver and of the admin port. */
   readonly receiver: string
   readonly admin: string
+  /** Sends a signal and waits for nothing. */
+  signal(name: NodeJS.Signals): void
+  readonly finished: Promise<Finished>
   /** Sends SIGTERM and waits for the end. */
   stop(): Promise<Finished>
 }
@@ -52,6 +55,10 @@ export async function startSidecar(program: Program, args: readonly string[]): P
   return {
     receiver: line[1],
     admin: line[2],
+    signal: (name) => {
+      child.kill(name)
+    },
+    finished: output.finished,
     stop: () => {
       child.kill('SIGTERM')
       return output.finished
