@@ -6,19 +6,18 @@
  * arrays each entry is judged by its own path. Pure: it records edits, counts what no rule decided, and tells a
  * witness. No value is ever made known to either.
  */
-import { createHmac } from 'node:crypto'
 import { MalformedRequest } from '../errors.ts'
-import { ARRAY, KVLIST, readScalar } from '../otlp/any-value.ts'
+import { ARRAY, KVLIST } from '../otlp/any-value.ts'
 import { AttributeReader } from '../otlp/attribute.ts'
 import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
-import { type Edits, varintSize, writeVarint } from '../otlp/splice.ts'
+import type { Edits } from '../otlp/splice.ts'
+import { ValueChanger } from './change.ts'
 import { type ByteString, latin1 } from './family.ts'
-import { type Change, type FieldAction, type FieldContext, keyText, type PlaceContexts } from './fields.ts'
+import { type FieldAction, type FieldContext, keyText, type PlaceContexts } from './fields.ts'
 import type { Place } from './place.ts'
 import { ATTRIBUTE, BODY, COUNT, ENTITY, EVENT, EVENT_COUNT, MESSAGE, type Plan, SKIP, TEXT } from './plan.ts'
 
 const VALUE = tagOf(2, LEN)
-const STRING = tagOf(1, LEN)
 const LIST_ENTRY = tagOf(1, LEN)
 const ENTITY_KEYS: ReadonlySet<number> = new Set([tagOf(3, LEN), tagOf(4, LEN)])
 const BODY_TAG = tagOf(5, LEN)
@@ -29,9 +28,6 @@ const eventNameKey = Buffer.from('event.name')
 
 /** Values nested deeper than decoders follow (100 messages, most taken by the envelopes) are refused. */
 const nestingMax = 96
-
-/** What a hash keeps of the HMAC: 32 hex digits. */
-const hashDigits = 32
 
 /** Hears what becomes of a field. `key` is a path joined by dots, or a text's name; never a value. */
 export type FieldWitness = (place: Place, key: string, action: FieldAction) => void
@@ -56,10 +52,9 @@ export interface SpanHost {
 export class FieldEditor {
   readonly #cursor: Cursor
   readonly #edits: Edits
-  readonly #hashKey: Uint8Array
+  readonly #values: ValueChanger
   readonly #attribute = new AttributeReader()
   #bytes: Uint8Array = new Uint8Array(0)
-  #view: Buffer = Buffer.alloc(0)
   /** Counts attributes that no rule decided. */
   undecided: ((place: Place, key: string) => void) | undefined
   witness: FieldWitness | undefined
@@ -67,13 +62,13 @@ export class FieldEditor {
   constructor(cursor: Cursor, edits: Edits, hashKey: Uint8Array) {
     this.#cursor = cursor
     this.#edits = edits
-    this.#hashKey = hashKey
+    this.#values = new ValueChanger(cursor, edits, hashKey)
   }
 
   /** Points the editor at a request. */
   begin(bytes: Uint8Array): void {
     this.#bytes = bytes
-    this.#view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#values.begin(bytes)
   }
 
   /** Enforces the policy on the message in `[start, end)`; its frame, if any, was entered by the caller. */
@@ -103,7 +98,11 @@ export class FieldEditor {
           const attributeStart = cursor.at
           if (this.#editAttribute(tag, field, attributeStart, attributeEnd, plan.place, context)) {
             removed++
-          } else if (plan.fallbackName === 'event' && this.#isEventName(attributeStart, attributeEnd)) {
+          } else if (
+            plan.fallbackName === 'event' &&
+            eventNameStart === eventNameEnd &&
+            this.#isEventName(attributeStart, attributeEnd)
+          ) {
             eventNameStart = this.#attribute.stringStart
             eventNameEnd = this.#attribute.stringEnd
           }
@@ -164,7 +163,8 @@ export class FieldEditor {
           cursor.skip(tag, end)
       }
     }
-    if (removed > 0) {
+    // A data point has no such count: a tag of 0 would make the whole request unreadable.
+    if (removed > 0 && plan.countTag !== 0) {
       if (countStart >= 0) edits.cutEarlier(countStart, countEnd)
       edits.putVarint(end, plan.countTag, Math.min(count + removed, uint32Max))
     }
@@ -181,16 +181,16 @@ export class FieldEditor {
     const { removes, changes } = this.#textAction(place, context, '@schema_url')
     if (!removes && changes.length === 0) return
     this.#edits.cut(field, end)
-    if (removes) return
-    const text = this.#changedText(this.#view.subarray(start, end), changes)
-    this.#edits.putBytes(end, SCHEMA_URL_TAG, text, 0, text.length)
+    if (!removes) this.#values.putText(end, SCHEMA_URL_TAG, start, end, changes)
   }
 
-  /** What becomes of an event's name, where only the name is at hand. */
-  eventName(name: Uint8Array, context: FieldContext): Uint8Array {
+  /** What a carrier span is called: what the policy leaves of its event's name. `attribute` is its `event.name`. */
+  carrierName(name: Uint8Array, attribute: Uint8Array | undefined, context: FieldContext): Uint8Array {
     const { removes, changes } = context.text('@name')
-    if (removes) return Buffer.from('event')
-    return changes.length === 0 ? name : this.#changedText(Buffer.from(name), changes)
+    if (!removes) return this.#values.text(Buffer.from(name), changes)
+    const action = context.attribute(eventNameKey, 0, eventNameKey.length)
+    if (attribute === undefined || action.removes) return Buffer.from('event')
+    return this.#values.text(Buffer.from(attribute), action.changes)
   }
 
   #textAction(place: Place, context: FieldContext, name: string): FieldAction {
@@ -219,9 +219,13 @@ export class FieldEditor {
       this.#edits.cut(field, end)
       return true
     }
-    if (action.changes.length > 0) return this.#changeValue(tag, field, start, end, action.changes)
-    if (attribute.isScalar(this.#bytes)) return false
-    const path = [latin1(this.#bytes, attribute.keyStart, attribute.keyEnd)]
+    const isScalar = attribute.isScalar(this.#bytes)
+    const path = isScalar ? [] : [latin1(this.#bytes, attribute.keyStart, attribute.keyEnd)]
+    if (action.changes.length > 0) {
+      const change = this.#values.keyValue(tag, field, start, end, action.changes)
+      if (change !== 'left') return change === 'removed'
+    }
+    if (isScalar) return false
     this.#edits.enter(tag, field, start, end)
     this.#editEntries(start, end, place, context, path, 0)
     this.#edits.leave()
@@ -237,7 +241,7 @@ export class FieldEditor {
     path: readonly ByteString[],
     depth: number,
   ): void {
-    this.#eachField(start, end, (tag, field, payloadStart, payloadEnd) => {
+    this.#cursor.eachDelimited(start, end, (tag, field, payloadStart, payloadEnd) => {
       if (tag !== VALUE) return
       this.#edits.enter(tag, field, payloadStart, payloadEnd)
       this.#editValue(payloadStart, payloadEnd, place, context, path, depth)
@@ -255,10 +259,10 @@ export class FieldEditor {
     depth: number,
   ): void {
     if (depth > nestingMax) throw new MalformedRequest('value nested too deep', { offset: start })
-    this.#eachField(start, end, (member, memberField, memberStart, memberEnd) => {
+    this.#cursor.eachDelimited(start, end, (member, memberField, memberStart, memberEnd) => {
       if (member !== ARRAY && member !== KVLIST) return
       this.#edits.enter(member, memberField, memberStart, memberEnd)
-      this.#eachField(memberStart, memberEnd, (tag, field, entryStart, entryEnd) => {
+      this.#cursor.eachDelimited(memberStart, memberEnd, (tag, field, entryStart, entryEnd) => {
         if (tag !== LIST_ENTRY) return
         if (member === KVLIST) {
           this.#editEntry(field, entryStart, entryEnd, place, context, path, depth + 3)
@@ -292,63 +296,17 @@ export class FieldEditor {
     }
     if (action.removes) {
       this.#edits.cut(field, end)
-    } else if (action.changes.length > 0) {
-      this.#changeValue(LIST_ENTRY, field, start, end, action.changes)
-    } else if (!attribute.isScalar(this.#bytes)) {
-      this.#edits.enter(LIST_ENTRY, field, start, end)
-      this.#editEntries(start, end, place, context, entryPath, depth)
-      this.#edits.leave()
+      return
     }
-  }
-
-  /** Gives the KeyValue in `[start, end)` its changed value; true if what is there can only be removed. */
-  #changeValue(tag: number, field: number, start: number, end: number, changes: readonly Change[]): boolean {
-    const pieces: (readonly [number, number])[] = []
-    this.#eachField(start, end, (valueTag, _, payloadStart, payloadEnd) => {
-      if (valueTag === VALUE) pieces.push([payloadStart, payloadEnd])
-    })
-    const changed = this.#changed(pieces, changes)
-    if (changed === 'remove') {
-      this.#edits.cut(field, end)
-      return true
+    const isScalar = attribute.isScalar(this.#bytes)
+    if (action.changes.length > 0) {
+      const changed = this.#values.keyValue(LIST_ENTRY, field, start, end, action.changes)
+      if (changed !== 'left') return
     }
-    if (changed === 'leave') return false
-    this.#edits.enter(tag, field, start, end)
-    this.#eachField(start, end, (valueTag, valueField, _, payloadEnd) => {
-      if (valueTag === VALUE) this.#edits.cut(valueField, payloadEnd)
-    })
-    const value = stringValue(changed)
-    this.#edits.putBytes(end, VALUE, value, 0, value.length)
+    if (isScalar) return
+    this.#edits.enter(LIST_ENTRY, field, start, end)
+    this.#editEntries(start, end, place, context, entryPath, depth)
     this.#edits.leave()
-    return false
-  }
-
-  /** The new string of a value, or that it is to be removed, or left as it is. */
-  #changed(
-    pieces: readonly (readonly [number, number])[],
-    changes: readonly Change[],
-  ): Buffer | 'remove' | 'leave' {
-    const reading = readScalar(this.#cursor, pieces)
-    if (reading.kind === 'none') return 'leave'
-    let text: Buffer | undefined
-    if (reading.kind === 'string') text = this.#view.subarray(reading.start, reading.end)
-    let isChanged = false
-    for (const change of changes) {
-      if (change.kind === 'hash') {
-        if (reading.kind === 'opaque') return 'remove'
-        text = this.#hash(text ?? Buffer.from(reading.kind === 'spelt' ? reading.text : ''))
-        isChanged = true
-      } else if (text !== undefined && text.length > change.bytesMax) {
-        text = truncated(text, change.bytesMax)
-        isChanged = true
-      }
-    }
-    return isChanged && text !== undefined ? text : 'leave'
-  }
-
-  #hash(text: Uint8Array): Buffer {
-    const digits = createHmac('sha256', this.#hashKey).update(text).digest('hex').slice(0, hashDigits)
-    return Buffer.from(`hmac:${digits}`)
   }
 
   // Bodies, texts, entities.
@@ -362,13 +320,8 @@ export class FieldEditor {
       return
     }
     if (action.changes.length > 0) {
-      const changed = this.#changed([[start, end]], action.changes)
-      if (changed === 'remove') this.#edits.cut(field, end)
-      if (typeof changed === 'string') return
-      const value = stringValue(changed)
-      this.#edits.cut(field, end)
-      this.#edits.putBytes(end, BODY_TAG, value, 0, value.length)
-      return
+      const changed = this.#values.anyValue(BODY_TAG, field, start, end, action.changes)
+      if (changed !== 'left') return
     }
     if (isText && this.#isFlat(start, end)) return
     this.#edits.enter(BODY_TAG, field, start, end)
@@ -378,7 +331,7 @@ export class FieldEditor {
 
   #holdsKvlist(start: number, end: number): boolean {
     let holds = false
-    this.#eachField(start, end, (tag) => {
+    this.#cursor.eachDelimited(start, end, (tag) => {
       if (tag === KVLIST) holds = true
     })
     return holds
@@ -386,7 +339,7 @@ export class FieldEditor {
 
   #isFlat(start: number, end: number): boolean {
     let isFlat = true
-    this.#eachField(start, end, (tag) => {
+    this.#cursor.eachDelimited(start, end, (tag) => {
       if (tag === ARRAY || tag === KVLIST) isFlat = false
     })
     return isFlat
@@ -395,7 +348,7 @@ export class FieldEditor {
   /** Whether the EntityRef in `[start, end)` names a key that the lane does not keep: the reference would be orphaned. */
   #namesRemovedKey(start: number, end: number, context: FieldContext): boolean {
     let isOrphan = false
-    this.#eachField(start, end, (tag, _, keyStart, keyEnd) => {
+    this.#cursor.eachDelimited(start, end, (tag, _, keyStart, keyEnd) => {
       if (ENTITY_KEYS.has(tag) && context.attribute(this.#bytes, keyStart, keyEnd).removes) isOrphan = true
     })
     return isOrphan
@@ -425,68 +378,19 @@ export class FieldEditor {
     if (texts !== undefined) {
       for (const [tag, [textStart, textEnd]] of texts) {
         const { removes, changes } = context.text(plan.texts[tag])
-        if (removes) continue
-        const text = this.#changedText(this.#view.subarray(textStart, textEnd), changes)
-        this.#edits.putBytes(end, tag, text, 0, text.length)
+        if (!removes) this.#values.putText(end, tag, textStart, textEnd, changes)
       }
     }
     if (plan.fallbackName === undefined || !context.text('@name').removes) return
     const tag = plan.texts.indexOf('@name')
-    const [start, stop] =
-      plan.fallbackName === 'event' ? [eventNameStart, eventNameEnd] : [item.targetStart, item.targetEnd]
-    if (start < stop) {
-      this.#edits.putBytes(end, tag, this.#bytes, start, stop)
+    if (plan.fallbackName === 'event' && eventNameStart < eventNameEnd) {
+      const { changes } = context.attribute(eventNameKey, 0, eventNameKey.length)
+      this.#values.putText(end, tag, eventNameStart, eventNameEnd, changes)
+    } else if (item.targetStart < item.targetEnd) {
+      this.#edits.putBytes(end, tag, this.#bytes, item.targetStart, item.targetEnd)
     } else {
       const name = Buffer.from(plan.fallbackName)
       this.#edits.putBytes(end, tag, name, 0, name.length)
     }
   }
-
-  #changedText(original: Buffer, changes: readonly Change[]): Buffer {
-    let text = original
-    for (const change of changes) {
-      text = change.kind === 'hash' ? this.#hash(text) : truncated(text, change.bytesMax)
-    }
-    return text
-  }
-
-  /** Calls `each` for every field of the message in `[start, end)`, with the range of its payload. */
-  #eachField(
-    start: number,
-    end: number,
-    each: (tag: number, field: number, payloadStart: number, payloadEnd: number) => void,
-  ): void {
-    const cursor = this.#cursor
-    let at = start
-    while (at < end) {
-      cursor.at = at
-      const tag = cursor.tag(end)
-      if ((tag & 7) === LEN) {
-        const payloadEnd = cursor.payloadEnd(end)
-        each(tag, at, cursor.at, payloadEnd)
-        at = payloadEnd
-      } else {
-        cursor.skip(tag, end)
-        at = cursor.at
-      }
-    }
-    cursor.at = end
-  }
-}
-
-/** An AnyValue that holds a string. */
-function stringValue(text: Uint8Array): Uint8Array {
-  const size = varintSize(text.length)
-  const bytes = new Uint8Array(1 + size + text.length)
-  bytes[0] = STRING
-  bytes.set(text, writeVarint(text.length, bytes, 1))
-  return bytes
-}
-
-/** At most `bytesMax` bytes of a UTF-8 text, cut where a character begins. */
-function truncated(text: Buffer, bytesMax: number): Buffer {
-  if (text.length <= bytesMax) return text
-  let end = bytesMax
-  while (end > 0 && (text[end] & 0xc0) === 0x80) end--
-  return text.subarray(0, end)
 }
