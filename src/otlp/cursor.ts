@@ -98,6 +98,28 @@ export class Cursor {
     return value >>> 0
   }
 
+  /** Calls `each` for every length-delimited field of the message in `[start, end)`; ends at `end`. */
+  eachDelimited(
+    start: number,
+    end: number,
+    each: (tag: number, field: number, payloadStart: number, payloadEnd: number) => void,
+  ): void {
+    let at = start
+    while (at < end) {
+      this.at = at
+      const tag = this.tag(end)
+      if ((tag & 7) === LEN) {
+        const payloadEnd = this.payloadEnd(end)
+        each(tag, at, this.at, payloadEnd)
+        at = payloadEnd
+      } else {
+        this.skip(tag, end)
+        at = this.at
+      }
+    }
+    this.at = end
+  }
+
   /** Steps over the value that follows `tag`, checking that it ends within its message. */
   skip(tag: number, end: number): void {
     const start = this.at

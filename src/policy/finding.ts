@@ -39,6 +39,18 @@ export class FindingSink {
     }
   }
 
+  /** So many fields that no decoder reads were removed on a lane. */
+  addCanonicalised(lane: string, removed: number): void {
+    const finding = {
+      kind: 'canonicalised',
+      target: '',
+      family: '',
+      eventName: '',
+      place: undefined,
+    } as const
+    this.add({ ...finding, lane }, () => [], removed)
+  }
+
   drain(): readonly Finding[] {
     if (this.#byKey.size === 0) return none
     const findings = [...this.#byKey.values()].map(({ finding, count }) => ({ ...finding, count }))

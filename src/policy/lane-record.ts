@@ -154,8 +154,8 @@ export class LaneRecord {
     this.edits.leave()
   }
 
-  /** What the field policy leaves of an event's name: what a carrier span is called. */
-  eventName(name: Uint8Array): Uint8Array {
-    return this.editor.eventName(name, this.#shared.span_event)
+  /** What the field policy makes of the name of an event that a carrier span brings. */
+  carrierName(name: Uint8Array, attribute: Uint8Array | undefined): Uint8Array {
+    return this.editor.carrierName(name, attribute, this.#shared.span_event)
   }
 }

@@ -55,7 +55,7 @@ export class Rehoming {
     const { rehomedRecord } = this.#workspace
     const target = this.#target(reader.start, reader.end, judged.standIn)
     this.#move(lanes, undefined, (record, out) => {
-      rehomedRecord.addCarrierSpan(out, target, (name) => record.eventName(name))
+      rehomedRecord.addCarrierSpan(out, target, (name, attribute) => record.carrierName(name, attribute))
     })
   }
 
@@ -75,7 +75,7 @@ export class Rehoming {
       )
       this.#move(rehomed, index, (_, out) => rehomedEvent.addLogRecord(out, span, target))
       this.#move(carried, index, (record, out) => {
-        addCarriedEvent(out, rehomedEvent, span, (name) => record.eventName(name))
+        addCarriedEvent(out, rehomedEvent, span, (name, attribute) => record.carrierName(name, attribute))
       })
     }
   }

@@ -199,7 +199,7 @@ class Walk {
     const judged = this.#judge.judgeSpan(start, end)
     const verdict = this.#judge.verdict(judged, 'span', start, end)
     counts.add(verdict, 1)
-    this.#listener?.item(this.#head(verdict, spanTarget, judged))
+    this.#listener?.item(this.#head(verdict, spanTarget, judged), 1)
     let moved = 0
     for (let index = 0; index < events.count; index++) {
       const settled =
@@ -207,7 +207,7 @@ class Walk {
       events.verdicts[index] = settled
       counts.add(settled, 1)
       moved |= settled.rehomed | settled.carried
-      if (this.#listener !== undefined) this.#listener.item(this.#eventHead(index, settled))
+      if (this.#listener !== undefined) this.#listener.item(this.#eventHead(index, settled), 1)
     }
     this.#fields.scopeBefore(field)
     for (const record of this.#natives) {
@@ -292,7 +292,7 @@ class Walk {
     const field = scan.items.fields[item]
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
-    for (let heard = 0; heard < items; heard++) this.#listener?.item(this.#head(verdict, reader, judged))
+    this.#listener?.item(this.#head(verdict, reader, judged), items)
     counts.add(verdict, items)
     this.#fields.scopeBefore(field)
     for (const record of this.#natives) {
@@ -326,6 +326,7 @@ class Walk {
     if (lane.wire === 'as_is') return [{ ...parcel, content }]
     const bytes = content === undefined ? this.#request : content.toBytes()
     const canonical = canonicalise(bytes, this.#signal)
+    if (canonical.removed > 0) this.#policy.workspace.findings.addCanonicalised(lane.name, canonical.removed)
     return [{ ...parcel, content: canonical.bytes === this.#request ? undefined : canonical.bytes }]
   }
 

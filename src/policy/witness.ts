@@ -41,6 +41,8 @@ type Head = Omit<WitnessedItem, 'fields'>
 
 interface Note {
   readonly head: Head
+  /** How many items it stands for: the data points of a metric are walked as one. */
+  readonly items: number
   /** Lists that other items share, and the item's own. */
   readonly fields: readonly (readonly WitnessedField[])[]
   readonly own: WitnessedField[]
@@ -53,8 +55,8 @@ export interface Listener {
   fieldsOf(record: LaneRecord): FieldWitness
   enterResource(): void
   enterScope(): void
-  /** The fields that follow belong to this item, but for those of a span's events. */
-  item(head: Head): void
+  /** The fields that follow belong to this item, or these many, but for those of a span's events. */
+  item(head: Head, items: number): void
   /** Fields of place `span_event` that follow belong to event `index` of the span noted last. */
   event(index: number): void
   /** The item noted last, or event `index` of it, goes to `record` as `bytes`, a request of its own. */
@@ -92,9 +94,9 @@ export function createListener(witness: Witness): Listener {
     enterScope() {
       scope = []
     },
-    item(head) {
+    item(head, items) {
       const own: WitnessedField[] = []
-      notes.push({ head, fields: [resource, scope, own], own, rehomed: [] })
+      notes.push({ head, items, fields: [resource, scope, own], own, rehomed: [] })
       if (head.carriage === 'span_event') return
       base = notes.length - 1
       item = own
@@ -106,10 +108,11 @@ export function createListener(witness: Witness): Listener {
       noteOf(index).rehomed.push({ bytes, record })
     },
     finish(enforce) {
-      for (const { head, fields, own, rehomed } of notes) {
+      for (const { head, items, fields, own, rehomed } of notes) {
         for (const { bytes, record } of rehomed) enforce(bytes, record, createCollector(own))
         const isTaken = head.verdict.native !== 0
-        witness.item({ ...head, fields: isTaken ? fields.flat() : own })
+        const item = { ...head, fields: isTaken ? fields.flat() : own }
+        for (let heard = 0; heard < items; heard++) witness.item(item)
       }
     },
   }

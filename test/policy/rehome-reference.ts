@@ -109,8 +109,8 @@ export function carrierOfRecord(record: OracleMessage, payload: Uint8Array, targ
     ],
     droppedAttributesCount: record.droppedAttributesCount,
   })
-  const { traceId, spanId } = record
-  return carrier({ event, traceId, parentSpanId: spanId, payload, rehomed: 'log_record' })
+  const { traceId, spanId, flags } = record
+  return carrier({ event, traceId, parentSpanId: spanId, flags, payload, rehomed: 'log_record' })
 }
 
 /** The carrier of an event whose own span stays behind; `payload` is the event as it came. */
@@ -119,14 +119,15 @@ export function carrierOfEvent(
   span: OracleMessage,
   payload: Uint8Array,
 ): OracleMessage {
-  const { traceId, parentSpanId } = span
-  return carrier({ event, traceId, parentSpanId, payload, rehomed: 'span_event' })
+  const { traceId, parentSpanId, flags } = span
+  return carrier({ event, traceId, parentSpanId, flags, payload, rehomed: 'span_event' })
 }
 
 function carrier(parts: {
   readonly event: OracleMessage
   readonly traceId: OracleValue | undefined
   readonly parentSpanId: OracleValue | undefined
+  readonly flags: OracleValue | undefined
   readonly payload: Uint8Array
   readonly rehomed: string
 }): OracleMessage {
@@ -138,6 +139,7 @@ function carrier(parts: {
     parentSpanId: validId(parts.parentSpanId, 16),
     name: event.name,
     kind: 1,
+    flags: Number(parts.flags ?? 0) & 0xff,
     startTimeUnixNano: event.timeUnixNano,
     endTimeUnixNano: event.timeUnixNano,
     attributes: [stringAttribute('laneway.rehomed', rehomed)],

@@ -4,11 +4,11 @@
  */
 import { Cursor, LEN, tagOf } from '../../src/otlp/cursor.ts'
 import { Scan } from '../../src/otlp/scan.ts'
-import { addCarriedEvent } from '../../src/policy/rehome-carrier.ts'
-import { RehomedEvent } from '../../src/policy/rehome-event.ts'
-import { RehomedRecord } from '../../src/policy/rehome-record.ts'
-import { type RehomedBytes, RehomedRequest } from '../../src/policy/rehome-request.ts'
-import { SpanContext } from '../../src/policy/rehome-span.ts'
+import { addCarriedEvent } from '../../src/policy/rehome/carrier.ts'
+import { RehomedEvent } from '../../src/policy/rehome/event.ts'
+import { RehomedRecord } from '../../src/policy/rehome/record.ts'
+import { type RehomedBytes, RehomedRequest } from '../../src/policy/rehome/request.ts'
+import { SpanContext } from '../../src/policy/rehome/span.ts'
 import { decode, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
 import { carrierOfEvent, carrierOfRecord, hasSpan, recordOfEvent } from './rehome-reference.ts'
 

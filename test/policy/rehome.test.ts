@@ -1,11 +1,11 @@
 /** Each row of the contract's table of rehomed items, and each "else" in it, by example; then the envelopes. */
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { addCarriedEvent } from '../../src/policy/rehome-carrier.ts'
-import { RehomedEvent } from '../../src/policy/rehome-event.ts'
-import { RehomedRecord } from '../../src/policy/rehome-record.ts'
-import { RehomedRequest } from '../../src/policy/rehome-request.ts'
-import { SpanContext } from '../../src/policy/rehome-span.ts'
+import { addCarriedEvent } from '../../src/policy/rehome/carrier.ts'
+import { RehomedEvent } from '../../src/policy/rehome/event.ts'
+import { RehomedRecord } from '../../src/policy/rehome/record.ts'
+import { RehomedRequest } from '../../src/policy/rehome/request.ts'
+import { SpanContext } from '../../src/policy/rehome/span.ts'
 import { decode, encode, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
 import { stringAttribute } from './rehome-reference.ts'
 import { rehome } from './rehome-whole.ts'
@@ -243,6 +243,7 @@ t.test('a log record becomes an event in a carrier span, with all that it carrie
     parentSpanId: SPAN_ID,
     name: 'codex.sse_event',
     kind: 1,
+    flags: 1,
     startTimeUnixNano: TIME,
     endTimeUnixNano: TIME,
     attributes: [mark('log_record')],
@@ -415,36 +416,39 @@ t.test('the lane may name the carrier other than its event', async (t) => {
   )
 })
 
-t.test('fields that OTLP does not know stay with the message that they were in', async (t) => {
-  const unknown = field(90, Buffer.from('CANARY'))
-  const resource = (attribute: string): Buffer =>
-    field(1, Buffer.concat([encode('Resource', { attributes: [text(attribute, 'x')] }), unknown]))
-  const scope = Buffer.concat([
-    unknown,
-    field(2, Buffer.concat([encode('LogRecord', { traceId: TRACE_ID, spanId: SPAN_ID }), unknown])),
-    field(1, Buffer.concat([encode('InstrumentationScope', { version: '1' }), unknown])),
-    field(3, Buffer.from('https://scope')),
-  ])
-  const envelope = [
-    resource('a'),
-    field(2, scope),
-    unknown,
-    resource('b'),
-    field(3, Buffer.from('https://resource')),
-  ]
-  const bytes = field(1, Buffer.concat(envelope))
-  const request = rehomed(bytes, 'records_to_traces')
-  const raw = unknown.toString('hex')
-  const [built] = messagesOf(request, 'resourceSpans')
-  t.strictSame(built.resource, { attributes: [text('a', 'x'), text('b', 'x')], $unknown: [raw, raw] })
-  t.strictSame(built.$unknown, [raw])
-  t.equal(built.schemaUrl, 'https://resource')
-  const [copied] = messagesOf(built, 'scopeSpans')
-  t.strictSame(copied.scope, { version: '1', $unknown: [raw] })
-  t.equal(copied.schemaUrl, 'https://scope')
-  t.equal(copied.$unknown, undefined)
-  t.equal(messagesOf(copied, 'spans')[0].$unknown, undefined)
-})
+t.test(
+  'fields that OTLP does not know stay within the resource and scope, and leave the envelopes',
+  async (t) => {
+    const unknown = field(90, Buffer.from('CANARY'))
+    const resource = (attribute: string): Buffer =>
+      field(1, Buffer.concat([encode('Resource', { attributes: [text(attribute, 'x')] }), unknown]))
+    const scope = Buffer.concat([
+      unknown,
+      field(2, Buffer.concat([encode('LogRecord', { traceId: TRACE_ID, spanId: SPAN_ID }), unknown])),
+      field(1, Buffer.concat([encode('InstrumentationScope', { version: '1' }), unknown])),
+      field(3, Buffer.from('https://scope')),
+    ])
+    const envelope = [
+      resource('a'),
+      field(2, scope),
+      unknown,
+      resource('b'),
+      field(3, Buffer.from('https://resource')),
+    ]
+    const bytes = field(1, Buffer.concat(envelope))
+    const request = rehomed(bytes, 'records_to_traces')
+    const raw = unknown.toString('hex')
+    const [built] = messagesOf(request, 'resourceSpans')
+    t.strictSame(built.resource, { attributes: [text('a', 'x'), text('b', 'x')], $unknown: [raw, raw] })
+    t.equal(built.$unknown, undefined, 'nobody knows that they may go to another lane')
+    t.equal(built.schemaUrl, 'https://resource')
+    const [copied] = messagesOf(built, 'scopeSpans')
+    t.strictSame(copied.scope, { version: '1', $unknown: [raw] })
+    t.equal(copied.schemaUrl, 'https://scope')
+    t.equal(copied.$unknown, undefined)
+    t.equal(messagesOf(copied, 'spans')[0].$unknown, undefined)
+  },
+)
 
 t.test('records of one resource stand in one scope a target, in the order of their first', async (t) => {
   const event = (name: string): OracleMessage => ({ name })

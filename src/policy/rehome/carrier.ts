@@ -8,7 +8,7 @@
  * Source: contract, section "Rehomed items", second row, and "accept" for events of a span that no lane takes.
  */
 import { hash } from 'node:crypto'
-import { FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
+import { FIXED32, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 import type { RehomedEvent } from './event.ts'
 import { REHOMED, spanIdBytes, traceIdBytes, writeId, writeText, writeTime } from './field.ts'
@@ -25,10 +25,17 @@ const END_TIME = tagOf(8, FIXED64)
 const ATTRIBUTE = tagOf(9, LEN)
 const EVENT = tagOf(11, LEN)
 
+/** Field 16 takes two bytes. */
+const FLAGS_FIRST = (tagOf(16, FIXED32) & 0x7f) | 0x80
+const FLAGS_SECOND = tagOf(16, FIXED32) >> 7
+
 const kindInternal = 1
 
-/** The carrier's name, given the event's: what the lane's field policy leaves of it. Both are UTF-8. */
-export type CarrierName = (eventName: Uint8Array) => Uint8Array
+/**
+ * The carrier's name, given the event's and its attribute `event.name` (undefined if it has none that is a non-empty
+ * string): what the lane's field policy leaves of them. All are UTF-8.
+ */
+export type CarrierName = (name: Uint8Array, attribute: Uint8Array | undefined) => Uint8Array
 
 /** What a carrier takes from its event. Offsets into `bytes`; -1 where there is nothing. */
 export interface Carried {
@@ -40,6 +47,11 @@ export interface Carried {
   readonly parentSpanIdAt: number
   readonly nameStart: number
   readonly nameEnd: number
+  /** Range of attribute `event.name`; empty if it has none that is a non-empty string. */
+  readonly eventNameStart: number
+  readonly eventNameEnd: number
+  /** The low eight bits of the flags: the trace flags of W3C. */
+  readonly flags: number
   readonly timeAt: number
   /** The attribute that says how it came, as KeyValue bytes. */
   readonly rehomed: Uint8Array
@@ -56,13 +68,20 @@ export function openCarrier(out: RehomedRequest, carried: Carried, carrierName?:
   if (carrierName === undefined) {
     writeText(writer, NAME, bytes, nameStart, nameEnd)
   } else {
-    const name = carrierName(bytes.subarray(nameStart, nameEnd))
+    const { eventNameStart, eventNameEnd } = carried
+    const attribute = eventNameStart < eventNameEnd ? bytes.subarray(eventNameStart, eventNameEnd) : undefined
+    const name = carrierName(bytes.subarray(nameStart, nameEnd), attribute)
     writeText(writer, NAME, name, 0, name.length)
   }
   writer.byte(KIND)
   writer.byte(kindInternal)
   writeTime(writer, START_TIME, bytes, timeAt)
   writeTime(writer, END_TIME, bytes, timeAt)
+  if (carried.flags !== 0) {
+    writer.byte(FLAGS_FIRST)
+    writer.byte(FLAGS_SECOND)
+    writer.fixed32(carried.flags)
+  }
   writer.byte(ATTRIBUTE)
   writer.delimited(rehomed, 0, rehomed.length)
   writer.byte(EVENT)
@@ -75,12 +94,25 @@ export function addCarriedEvent(
   span: SpanContext,
   carrierName?: CarrierName,
 ): void {
-  const { bytes, start, end, nameStart, nameEnd, timeAt } = event
-  const { traceIdAt, parentSpanIdAt } = span
+  const { bytes, start, end, nameStart, nameEnd, eventNameStart, eventNameEnd, timeAt } = event
+  const { traceIdAt, parentSpanIdAt, flags } = span
   const rehomed = REHOMED.span_event
   openCarrier(
     out,
-    { bytes, start, end, traceIdAt, parentSpanIdAt, nameStart, nameEnd, timeAt, rehomed },
+    {
+      bytes,
+      start,
+      end,
+      traceIdAt,
+      parentSpanIdAt,
+      nameStart,
+      nameEnd,
+      eventNameStart,
+      eventNameEnd,
+      flags,
+      timeAt,
+      rehomed,
+    },
     carrierName,
   )
   out.writer.delimited(bytes, start, end)

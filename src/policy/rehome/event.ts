@@ -66,9 +66,10 @@ export class RehomedEvent {
   nameEnd = 0
   #dropped = 0
   #targetKey: Uint8Array | undefined
+  /** Range of attribute `event.name`; empty if it has none that is a non-empty string. */
+  eventNameStart = 0
+  eventNameEnd = 0
   #hasEventName = false
-  #eventNameStart = 0
-  #eventNameEnd = 0
   #hasLevel = false
   #levelStart = 0
   #levelEnd = 0
@@ -102,6 +103,8 @@ export class RehomedEvent {
     this.#dropped = 0
     this.#targetKey = targetKey
     this.#hasEventName = false
+    this.eventNameStart = 0
+    this.eventNameEnd = 0
     this.#hasLevel = false
     this.#levelStart = 0
     this.#levelEnd = 0
@@ -144,7 +147,7 @@ export class RehomedEvent {
     writeId(writer, RECORD_SPAN_ID, bytes, span.spanIdAt, spanIdBytes)
     writeTime(writer, OBSERVED_TIME, bytes, this.timeAt)
     if (this.#hasEventName) {
-      writeText(writer, RECORD_EVENT_NAME, bytes, this.#eventNameStart, this.#eventNameEnd)
+      writeText(writer, RECORD_EVENT_NAME, bytes, this.eventNameStart, this.eventNameEnd)
     } else {
       writeText(writer, RECORD_EVENT_NAME, bytes, this.nameStart, this.nameEnd)
     }
@@ -169,8 +172,8 @@ export class RehomedEvent {
     } else if (!this.#hasEventName && isText(EVENT_NAME_KEY, bytes, keyStart, keyEnd)) {
       if (attribute.readString(cursor) && attribute.stringEnd > attribute.stringStart) {
         this.#hasEventName = true
-        this.#eventNameStart = attribute.stringStart
-        this.#eventNameEnd = attribute.stringEnd
+        this.eventNameStart = attribute.stringStart
+        this.eventNameEnd = attribute.stringEnd
       }
     } else if (!this.#hasMessage && isText(MESSAGE_KEY, bytes, keyStart, keyEnd)) {
       this.#hasMessage = true

@@ -6,7 +6,7 @@
  * Source: contract, section "Rehomed items", second row.
  */
 import { AttributeReader } from '../../otlp/attribute.ts'
-import { Cursor, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
+import { Cursor, FIXED32, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 import { MESSAGES, WIRE_TYPES } from '../../otlp/schema.ts'
 import { AttributeMover } from './attributes.ts'
@@ -35,6 +35,7 @@ const RECORD_DROPPED = tagOf(7, VARINT)
 const TRACE_ID = tagOf(9, LEN)
 const SPAN_ID = tagOf(10, LEN)
 const OBSERVED_TIME = tagOf(11, FIXED64)
+const FLAGS = tagOf(8, FIXED32)
 const RECORD_EVENT_NAME = tagOf(12, LEN)
 
 const EVENT_TIME = tagOf(1, FIXED64)
@@ -71,6 +72,9 @@ export class RehomedRecord {
   #fieldNameEnd = 0
   #nameStart = 0
   #nameEnd = 0
+  #eventNameStart = 0
+  #eventNameEnd = 0
+  #flags = 0
   #dropped = 0
   #hasMessage = false
   /** The last member that a piece of the body sets; 0 for none. */
@@ -108,6 +112,7 @@ export class RehomedRecord {
     this.#fieldNameEnd = 0
     this.#nameStart = 0
     this.#nameEnd = 0
+    this.#flags = 0
     this.#dropped = 0
     this.#replaced = 0
     this.#hasMessage = false
@@ -121,8 +126,11 @@ export class RehomedRecord {
         cursor.skip(tag, end)
         if (tag === TIME) this.#timeAt = timeAt(request, at)
         else if (tag === OBSERVED_TIME) this.#observedTimeAt = timeAt(request, at)
+        else if (tag === FLAGS) this.#flags = request[at]
       }
     }
+    this.#eventNameStart = this.#nameStart
+    this.#eventNameEnd = this.#nameEnd
     if (this.#nameStart === this.#nameEnd) {
       this.#nameStart = this.#fieldNameStart
       this.#nameEnd = this.#fieldNameEnd
@@ -141,6 +149,9 @@ export class RehomedRecord {
       parentSpanIdAt: this.#spanIdAt,
       nameStart: this.#nameStart,
       nameEnd: this.#nameEnd,
+      eventNameStart: this.#eventNameStart,
+      eventNameEnd: this.#eventNameEnd,
+      flags: this.#flags,
       timeAt,
       rehomed: REHOMED.log_record,
     }

@@ -40,9 +40,10 @@ interface ResourceEntry {
 // ResourceLogs and ResourceSpans, ScopeLogs and ScopeSpans have their fields in common.
 const RESOURCES = tagOf(1, LEN)
 const SCOPES = tagOf(2, LEN)
+const RESOURCE = tagOf(1, LEN)
 const SCOPE = tagOf(1, LEN)
 const SCOPE_NAME = tagOf(1, LEN)
-const SCOPE_SCHEMA_URL = tagOf(3, LEN)
+const SCHEMA_URL = tagOf(3, LEN)
 const ITEM = tagOf(2, LEN)
 
 /** Items of this many bytes of length are the rule, and are not moved when they are closed. */
@@ -181,18 +182,22 @@ export class RehomedRequest {
   #copyScope(): ScopeEntry {
     const resource = this.#openResource()
     const from = this.writer.at
-    this.#copyFields(this.#scopeStart, this.#scopeEnd, (tag) => tag === SCOPE || tag === SCOPE_SCHEMA_URL)
+    this.#copyFields(this.#scopeStart, this.#scopeEnd, (tag) => tag === SCOPE || tag === SCHEMA_URL)
     const entry = { pieces: [], size: 0, nameStart: 0, nameEnd: 0 }
     addPiece(entry, from, this.writer.at)
     resource.scopes.push(entry)
     return entry
   }
 
-  /** All fields of the resource's entry but its scopes. */
+  /** All pieces of the resource, and its schema_url; of what else stands there nobody knows that it may cross over. */
   #openResource(): ResourceEntry {
     if (this.#resource === undefined) {
       const headStart = this.writer.at
-      this.#copyFields(this.#resourceStart, this.#resourceEnd, (tag) => tag !== SCOPES)
+      this.#copyFields(
+        this.#resourceStart,
+        this.#resourceEnd,
+        (tag) => tag === RESOURCE || tag === SCHEMA_URL,
+      )
       this.#resource = { headStart, headEnd: this.writer.at, scopes: [] }
       this.#resources.push(this.#resource)
     }
