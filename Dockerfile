@@ -3,10 +3,11 @@
 #   docker build -t laneway .
 #   docker run --read-only -v laneway-data:/var/lib/laneway -p 4318:4318 laneway
 #
-# The last stage is distroless/cc (glibc, libstdc++ and CA certificates; no shell, no package manager) with the
-# official Node binary copied in. Of the small bases it is the one that keeps the Node that Node's own release
-# team builds and tests: Alpine's is linked to musl, a lower support tier with a slower allocator, and node:slim
-# carries npm, yarn and a Debian userland that nothing here calls. node:sqlite is part of the binary.
+# The last stage starts from nothing and gets the official Node binary, the shared libraries that it names, and the
+# order in which host names are looked up (without that file glibc asks DNS before /etc/hosts). With the application
+# that is 157 MB, 60 MB compressed, and no shell or package manager. It is smaller than node:24-alpine, which brings
+# npm, yarn and a userland that nothing here calls, and it keeps the glibc build of Node, which Node's own release
+# team tests; Alpine's is linked to musl, a lower support tier. SQLite, zstd and CA certificates are in the binary.
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
@@ -35,8 +36,13 @@ RUN cd /var/lib/laneway \
  && kill -TERM "$pid" && wait "$pid" \
  && find /var/lib/laneway -mindepth 1 -delete && chmod -R a+rX /app/.compile-cache
 
-FROM gcr.io/distroless/cc-debian12
-COPY --from=build /usr/local/bin/node /usr/local/bin/node
+USER root
+RUN mkdir -p /rootfs/etc && echo 'hosts: files dns' > /rootfs/etc/nsswitch.conf \
+ && cp --parents /usr/local/bin/node /rootfs \
+ && ldd /usr/local/bin/node | grep -o '/[^ ]*' | xargs cp -L --parents -t /rootfs
+
+FROM scratch
+COPY --from=build /rootfs /
 COPY --from=build /app /app
 COPY config/container.yaml /etc/laneway/laneway.yaml
 # The number, not the name, so that Kubernetes' runAsNonRoot can see that it is not root.

@@ -47,8 +47,17 @@ t.test('whatever is copied from the checkout is there, and reaches the builder',
 t.test('the image has a build stage and a last stage without npm or a shell', async (t) => {
   t.equal(textsOf(instructions, 'FROM').length, 2)
   t.strictSame(textsOf(lastStage, 'RUN'), [])
-  t.match(lastStage[0].text, /distroless/)
+  t.equal(lastStage[0].text, 'scratch')
   t.match(textsOf(instructions, 'RUN').join('\n'), /npm ci --omit=dev --ignore-scripts/)
+})
+
+t.test('an image is named as everybody names it, without the host of a registry', async (t) => {
+  for (const text of textsOf(instructions, 'FROM')) t.match(text, /^(?:node:[\w.-]+ AS build|scratch)$/)
+})
+
+t.test('names are looked up in /etc/hosts first, where `localhost` stands', async (t) => {
+  t.match(textsOf(instructions, 'RUN').join('\n'), /'hosts: files dns' > \/rootfs\/etc\/nsswitch\.conf/)
+  t.ok(textsOf(lastStage, 'COPY').includes('--from=build /rootfs /'))
 })
 
 t.test('the process is not root, and its user is a number', async (t) => {
