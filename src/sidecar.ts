@@ -7,7 +7,7 @@
  * Start opens the exporters first and the receiver last, so that whatever arrives has a way out. Stop goes the
  * other way round: requests are taken until the application has fallen silent, then the queues are drained.
  */
-import type { Config } from './config/config.ts'
+import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
 import { type Admit, createAdmission } from './lane/admission.ts'
 import { createExporter, type Exporter } from './lane/exporter.ts'
 import { summariseLanes } from './lane/summary.ts'
@@ -16,6 +16,7 @@ import { compilePolicy } from './policy/compile.ts'
 import { createAdmin } from './server/admin.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
+import { readHashKey } from './store/hash-key.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 
 export interface Surroundings {
@@ -45,7 +46,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
     destination: { write: stderr },
   })
   const { emit } = telemetry
-  const { policy } = compilePolicy(config.policy)
+  const { policy } = compilePolicy(config.policy, hashKeyOf(config))
   const used = new Set(config.policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
   const exporters = new Map(
     config.exporters
@@ -119,6 +120,15 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
   }
 
   return { start, stop }
+}
+
+/** The key of the `hash` verb; undefined, and no file made, where no lane that is on hashes. */
+function hashKeyOf({ policy, hashKey, storage }: Config): Uint8Array | undefined {
+  const hashes = policy.lanes.some(
+    (lane) => lane.exporters.length > 0 && lane.fields.some(({ verb }) => verb === 'hash'),
+  )
+  if (!hashes) return undefined
+  return readHashKey({ given: hashKey, directory: storage.directory, bytesMin: HASH_KEY_BYTES_MIN })
 }
 
 function admissionOf(config: Config, exporters: ReadonlyMap<string, Exporter>): Admit {

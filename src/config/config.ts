@@ -184,6 +184,9 @@ export interface PolicySpec {
   readonly lanes: readonly LaneSpec[]
 }
 
+/** Keys of HMAC-SHA-256 that are shorter than its digest are weaker than it. */
+export const HASH_KEY_BYTES_MIN = 32
+
 export interface Config {
   /** What `laneway ready` says of it: the files' names, or `built-in`. */
   readonly source: string
@@ -193,6 +196,8 @@ export interface Config {
   readonly shutdownDelayMs: number
   readonly shutdownGraceMs: number
   readonly policy: PolicySpec
+  /** Key of the `hash` verb; undefined: the one in the storage folder. */
+  readonly hashKey: SecretText | undefined
   /** In the order of the file. */
   readonly exporters: readonly ExporterConfig[]
   readonly telemetry: { readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' }

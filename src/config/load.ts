@@ -7,19 +7,17 @@
 import { ConfigError, type Position, type Problem } from '../errors.ts'
 import { compilePolicy } from '../policy/compile.ts'
 import { checkTree, loadSchema } from './check.ts'
-import type { Config } from './config.ts'
+import { type Config, HASH_KEY_BYTES_MIN } from './config.ts'
 import { reportDoubts } from './doubts.ts'
+import { reportFieldDoubts } from './field-doubts.ts'
 import { canonicalExporter, mapExporters } from './map-exporters.ts'
 import { hasUrlFor } from './map-otlp-http.ts'
 import { mapPolicy } from './map-policy.ts'
-import { mapProcess } from './map-process.ts'
+import { mapProcess, secretOf } from './map-process.ts'
 import { reportPending } from './pending.ts'
 import { type ResolvedTree, resolveTree } from './resolve.ts'
 import type { ConfigInput } from './sources.ts'
 import { entriesOf, type Node, nodeAt, type Report, textOf } from './tree.ts'
-
-/** Keys of HMAC-SHA-256 that are shorter than its digest are weaker than it. */
-const HASH_KEY_BYTES_MIN = 32
 
 export type { ConfigInput } from './sources.ts'
 
@@ -42,15 +40,22 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   const exporters = mapExporters(root, { directoryOf, storageBytesMax: process.storage.bytesMax, report })
   const policySpec = mapPolicy(root, report)
   checkUrls(tree, policySpec.lanes, report)
-  checkHashKey(tree, report)
+  checkHashKey(tree, problems, report)
   const { policy, problems: policyProblems } = compilePolicy(policySpec)
   problems.push(...withoutOutsideText(policyProblems, root))
   // Last: what is wrong in itself is said before what is only too early.
   reportPending(root, report)
-  if (!problems.some(isError)) reportDoubts({ spec: policySpec, policy, exporters }, report)
+  if (!problems.some(isError)) {
+    reportDoubts({ spec: policySpec, policy, exporters }, report)
+    reportFieldDoubts(policySpec.lanes, report)
+  }
   const all = tidy(problems)
   if (all.some(isError)) throw new ConfigError(all)
-  return { config: freeze({ source, ...process, policy: policySpec, exporters, warnings: all }), tree }
+  const hashKey = secretOf(nodeAt(root, 'hash_key'))
+  return {
+    config: freeze({ source, ...process, policy: policySpec, hashKey, exporters, warnings: all }),
+    tree,
+  }
 }
 
 function checkUrls({ root }: ResolvedTree, lanes: Config['policy']['lanes'], report: Report): void {
@@ -72,10 +77,12 @@ function checkUrls({ root }: ResolvedTree, lanes: Config['policy']['lanes'], rep
   }
 }
 
-function checkHashKey({ root }: ResolvedTree, report: Report): void {
+function checkHashKey({ root }: ResolvedTree, problems: readonly Problem[], report: Report): void {
   const node = nodeAt(root, 'hash_key')
   const key = textOf(node)
   if (node === undefined || key === undefined || Buffer.byteLength(key) >= HASH_KEY_BYTES_MIN) return
+  // Of a key that cannot be read yet nothing is known; it is measured again where it is used.
+  if (problems.some((problem) => problem.key === 'hash_key')) return
   report(
     'error',
     node.position,

@@ -37,11 +37,22 @@ export const FIELD_TEXTS = [
 /** Places that no item's event name or family can be asked of: they belong to many items. */
 const SHARED_PLACES: ReadonlySet<string> = new Set(['resource', 'scope'])
 
-export function mapFields(key: string, lines: readonly Node[], report: Report): readonly FieldRuleSpec[] {
-  return lines.flatMap((line) => mapRule(key, line, report) ?? [])
+/** What counts call items that no family of the policy owns: a rule may ask for them too. */
+const OTHER_FAMILIES = ['unreviewed', 'ambiguous', 'foreign'] as const
+
+interface Lane {
+  /** Of the lane's lines: `lanes.trace.fields`. */
+  readonly key: string
+  /** Names of the families of the policy. */
+  readonly families: readonly string[]
+  readonly report: Report
 }
 
-function mapRule(key: string, line: Node, report: Report): FieldRuleSpec | undefined {
+export function mapFields(lines: readonly Node[], lane: Lane): readonly FieldRuleSpec[] {
+  return lines.flatMap((line) => mapRule(line, lane) ?? [])
+}
+
+function mapRule(line: Node, { key, families, report }: Lane): FieldRuleSpec | undefined {
   const fail = (node: Node, message: string): void => report('error', node.position, key, message)
   const verbs = VERBS.filter((verb) => nodeAt(line, verb) !== undefined)
   const [verb] = verbs
@@ -74,6 +85,11 @@ function mapRule(key: string, line: Node, report: Report): FieldRuleSpec | undef
   if (filter !== undefined && on.length > 0 && on.every((place) => SHARED_PLACES.has(place))) {
     fail(filter, 'a resource or scope is shared by items of many families and names; leave the filter out')
   }
+  const known = [...families, ...OTHER_FAMILIES]
+  for (const node of oneOrMany(nodeAt(line, 'family'))) {
+    const name = textOf(node)
+    if (name !== undefined && !known.includes(name)) fail(node, unknownFamily(node, name, known))
+  }
   return {
     verb,
     keys: keys.map(({ key: field, position }) => ({ key: field, position })),
@@ -83,4 +99,11 @@ function mapRule(key: string, line: Node, report: Report): FieldRuleSpec | undef
     eventNames: textsOf(oneOrMany(nodeAt(line, 'event_name'))),
     position: line.position,
   }
+}
+
+/** A name that came from outside is not quoted. */
+function unknownFamily(node: Node, name: string, known: readonly string[]): string {
+  const isOutside = node.kind === 'scalar' && node.outside
+  const fact = isOutside ? 'there is no family of that name' : `there is no family \`${name}\``
+  return `${fact}${(isOutside ? '' : didYouMean(name, known)) || `; there are ${known.join(', ')}`}`
 }

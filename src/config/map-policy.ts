@@ -100,13 +100,14 @@ function mapLane(
     )
   }
   const exporters = mapReferences(name, nodeAt(value, 'exporters'), root, report)
+  const families = entriesOf(nodeAt(root, 'policy', 'families')).map(([family]) => family)
   // Without a signal its lines cannot be judged: what is wrong with it has been said.
   if (signal === undefined) return undefined
   return {
     name,
     signal,
     accept: itemsOf(nodeAt(value, 'accept')).flatMap(mapAcceptLine),
-    fields: mapFields(`lanes.${name}.fields`, itemsOf(nodeAt(value, 'fields')), report),
+    fields: mapFields(itemsOf(nodeAt(value, 'fields')), { key: `lanes.${name}.fields`, families, report }),
     unlistedFields: wordOf(nodeAt(value, 'unlisted_fields'), ['keep', 'remove'] as const) ?? 'keep',
     wire: wordOf(nodeAt(value, 'wire'), ['as_is', 'canonical'] as const) ?? 'as_is',
     exporters,

@@ -2,7 +2,7 @@
  * Keys of the contract that are read but not enforced yet: accepted at the value that means "off", refused
  * otherwise, so that nobody believes in a protection that is not there. A row goes when its part works.
  */
-import { booleanOf, entriesOf, itemsOf, type Node, nodeAt, type Report, textOf } from './tree.ts'
+import { booleanOf, entriesOf, type Node, nodeAt, type Report, textOf } from './tree.ts'
 
 interface Pending {
   /** Keys from the top; `*` is any key. */
@@ -22,12 +22,6 @@ const isTrue = (node: Node): Node | undefined => (booleanOf(node) === true ? nod
 
 const ROWS: readonly Pending[] = [
   {
-    path: ['policy', 'preset'],
-    asked: isWord('codex-strict'),
-    what: 'preset codex-strict',
-    remedy: 'write `preset: codex`',
-  },
-  {
     path: ['policy', 'unreviewed'],
     asked: isWord('quarantine'),
     what: 'quarantine',
@@ -39,33 +33,7 @@ const ROWS: readonly Pending[] = [
     what: 'quarantine',
     remedy: 'write `foreign: drop` or `foreign: forward`',
   },
-  { path: ['policy', 'rehome'], asked: isTrue, what: 'rehoming', remedy: 'write `rehome: false`' },
-  { path: ['policy', 'rehome', 'to_logs'], asked: isTrue, what: 'rehoming', remedy: 'write `rehome: false`' },
-  {
-    path: ['policy', 'rehome', 'to_traces'],
-    asked: isTrue,
-    what: 'rehoming',
-    remedy: 'write `rehome: false`',
-  },
   { path: ['policy', 'reviews'], asked: always, what: 'reviews', remedy: 'leave it out' },
-  {
-    path: ['lanes', '*', 'fields'],
-    asked: (node) => itemsOf(node)[0],
-    what: 'field policies',
-    remedy: 'write `fields: []`, and keep off this lane what may not leave',
-  },
-  {
-    path: ['lanes', '*', 'unlisted_fields'],
-    asked: isWord('remove'),
-    what: 'field policies',
-    remedy: 'write `unlisted_fields: keep`',
-  },
-  {
-    path: ['lanes', '*', 'wire'],
-    asked: isWord('canonical'),
-    what: 'canonical wire form',
-    remedy: 'write `wire: as_is`',
-  },
   {
     path: ['exporters', '*', 'sending_queue', 'storage'],
     asked: isWord('disk'),
@@ -78,7 +46,6 @@ const ROWS: readonly Pending[] = [
     what: 'waiting for the result',
     remedy: 'write `wait_for_result: false`',
   },
-  { path: ['hash_key'], asked: always, what: 'the hash verb', remedy: 'leave it out' },
   { path: ['storage', 'quarantine_max_size'], asked: always, what: 'quarantine', remedy: 'leave it out' },
   { path: ['storage', 'dead_letters_max_size'], asked: always, what: 'dead letters', remedy: 'leave it out' },
   {
@@ -109,7 +76,7 @@ export function reportPending(root: Node, report: Report): void {
       'warning',
       root.position,
       '',
-      `this version does not have yet: ${missing}. Every attribute of an item that a lane takes leaves with it; an event in the wrong carriage is dropped as wrong_carriage; queues are in memory`,
+      `this version does not have yet: ${missing}. Queues are in memory: what is in them when the process ends is lost; what a backend refuses for good is not kept`,
     )
   }
 }

@@ -58,7 +58,7 @@ export function printConfig({ root, directoryOf }: ResolvedTree): string {
 
 function printScalar(node: ScalarNode, path: readonly string[], directory: string): string {
   const parts = partsOf(node.source).map((part) => absoluteReference(part, directory))
-  if (isSecretPath(path) || path.join('.') === 'hash_key') return redactSecret(parts)
+  if (isSecretPath(path)) return redactSecret(parts)
   const isPath = PATH_KEYS.some(
     (keys) => keys.length === path.length && keys.every((key, index) => key === '*' || key === path[index]),
   )

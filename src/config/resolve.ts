@@ -5,7 +5,14 @@
  */
 import { nearestWord } from '../policy/nearest.ts'
 import { mergeOverPreset, mergeTrees, treeOfSet } from './merge.ts'
-import { type ConfigInput, findSources, type PresetName, presetSource, readSource } from './sources.ts'
+import {
+  type ConfigInput,
+  findSources,
+  PRESET_NAMES,
+  type PresetName,
+  presetSource,
+  readSource,
+} from './sources.ts'
 import { substitute } from './substitute.ts'
 import { type MapNode, mapNode, type Node, nodeAt, type Report, textOf } from './tree.ts'
 
@@ -41,5 +48,5 @@ export function resolveTree(input: ConfigInput, report: Report): ResolvedTree | 
 /** The preset underneath. A word that is none is reported by the schema check, and the nearest stands in for it. */
 function presetOf(user: Node): PresetName {
   const word = textOf(nodeAt(user, 'policy', 'preset')) ?? 'codex'
-  return nearestWord(word, ['none']) === undefined ? 'codex' : 'none'
+  return PRESET_NAMES.find((name) => name === nearestWord(word, PRESET_NAMES)) ?? 'codex'
 }

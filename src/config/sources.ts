@@ -32,7 +32,8 @@ const BUILT_IN = 'built-in'
 const SYSTEM_FILE = '/etc/laneway/laneway.yaml'
 
 /** Names of the presets that are shipped. */
-export type PresetName = 'codex' | 'none'
+export const PRESET_NAMES = ['codex', 'codex-strict', 'none'] as const
+export type PresetName = (typeof PRESET_NAMES)[number]
 
 export function findSources({ files, env, cwd }: ConfigInput): readonly SourceFile[] {
   const named = (name: string): SourceFile => {

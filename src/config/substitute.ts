@@ -72,6 +72,7 @@ function referenceOf(written: string): TextPart {
 export function isSecretPath(path: readonly string[]): boolean {
   return (
     path.join('.') === 'admin.token' ||
+    path.join('.') === 'hash_key' ||
     (path.length === 4 && path[0] === 'exporters' && path[2] === 'headers')
   )
 }

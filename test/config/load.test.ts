@@ -306,12 +306,46 @@ lanes: { log: { exporters: [otlp_http/a, otlp_http/b] } }
   ])
 })
 
-t.test('field rules are read whole, though they are not enforced yet', async (t) => {
+t.test("field rules are read whole, before the preset's", async (t) => {
+  const own = '{ on: log_record, family: [log_only], event_name: "x.*", truncate: [m, "@body"], to: 1KiB }'
   const text = SMALL.replace(
     '{ log: {',
-    '{ log: { fields: [{ on: span, family: [a], event_name: "x.*", truncate: [m, "@body"], to: 1KiB }],',
+    `{ trace: { fields: [{ keep: [prompt] }] }, log: { fields: [${own}],`,
   )
-  t.match(problems(t, { 'laneway.yaml': text }), [/not enforced yet: field policies/])
+  const { lanes } = load(t, { 'laneway.yaml': text }).policy
+  const [log, trace] = lanes
+  t.match(log.fields, [{ verb: 'truncate', bytesMax: 1024, families: ['log_only'], eventNames: ['x.*'] }])
+  t.equal(log.fields.length, 1)
+  t.match(trace.fields.slice(0, 2), [
+    { verb: 'keep', position: { file: 'laneway.yaml' } },
+    { verb: 'remove', position: { file: 'preset:codex' } },
+  ])
+})
+
+t.test('rehome is one word for both ways, or a word for each', async (t) => {
+  const rehomeOf = (policy: string): unknown =>
+    load(t, { 'laneway.yaml': `${SMALL}policy: { ${policy} }` }).policy.rehome
+  t.same(rehomeOf('preset: codex'), { toLogs: true, toTraces: true })
+  t.same(rehomeOf('preset: codex-strict'), { toLogs: true, toTraces: true })
+  t.same(rehomeOf('rehome: false'), { toLogs: false, toTraces: false })
+  t.same(rehomeOf('rehome: { to_traces: false }'), { toLogs: true, toTraces: false })
+  t.same(rehomeOf('rehome: true'), { toLogs: true, toTraces: true })
+})
+
+t.test('hash_key stays a secret: its file may come later, and is read where the key is used', async (t) => {
+  const key = 'k'.repeat(32)
+  const loaded = (value: string, files = {}): Config & { readonly cwd: string } =>
+    load(t, { 'laneway.yaml': `${SMALL}hash_key: "${value}"`, ...files }, { env: { KEY: key } })
+  t.equal(load(t, { 'laneway.yaml': SMALL }).hashKey, undefined)
+  t.same(loaded(key).hashKey, [key])
+  t.same(loaded('${env:KEY}').hashKey, [key])
+  const mounted = loaded('${file:./k}', { k: `${key}\n` })
+  t.same(mounted.hashKey, [{ file: join(mounted.cwd, 'k') }])
+  const later = loaded('${file:./later}')
+  t.match(warnings(later)[0], /4:11 hash_key cannot read/)
+  t.match(problems(t, { 'laneway.yaml': `${SMALL}hash_key: "\${file:./s}"`, s: 'short' }), [
+    /hash_key: is shorter than 32 bytes/,
+  ])
 })
 
 const DOUBTFUL: Readonly<Record<string, { readonly text: string; readonly warned: readonly RegExp[] }>> = {
@@ -330,6 +364,37 @@ const DOUBTFUL: Readonly<Record<string, { readonly text: string; readonly warned
   "a signal's path in a base URL": {
     text: 'policy: { preset: none }\nexporters:\n  otlp_http/a: { endpoint: "http://h/v1/logs" }\nlanes: { a: { signal: logs, accept: [{ events: [any] }], exporters: [otlp_http/a] } }',
     warned: [/^3:28 exporters.otlp_http\/a.endpoint ends with \/v1\/logs/],
+  },
+  'a text where it is never found': {
+    text: `policy: { preset: none }
+exporters: { debug: }
+lanes:
+  a:
+    signal: traces
+    accept: [{ spans: [any] }]
+    exporters: [debug]
+    fields:
+      - { on: span, remove: ["@body", "@name"] }
+      - { on: [log_record, body], remove: [prompt] }
+      - { remove: ["@status.message"] }`,
+    warned: [/^9:30 lanes.a.fields `@body` is never there/, /^10:9 lanes.a.fields looks only at log_record/],
+  },
+  'a line that leaves nothing to the lines after it': {
+    text: `policy: { preset: codex }
+exporters: { debug: }
+lanes:
+  log: { exporters: [debug] }
+  trace:
+    exporters: [debug]
+    fields:
+      - { on: span, keep: ["*"] }
+      - { keep: [a, "*"] }
+  metric: { exporters: [debug], fields: [{ on: exemplar, keep: ["*"] }] }`,
+    warned: [
+      /^8:9 lanes.trace.fields `keep/,
+      /^9:9 lanes.trace.fields `keep/,
+      /^10:42 lanes.metric.fields `keep/,
+    ],
   },
   'two lanes that send one item to the same URL': {
     text: `policy: { preset: none, namespace: app }

@@ -16,9 +16,11 @@ function fields(text: string): {
       'fields',
     ),
   )
-  const rules = mapFields('lanes.trace.fields', lines, (_severity, { line, column }, _key, message) =>
-    said.push(`${line}:${column} ${message}`),
-  )
+  const rules = mapFields(lines, {
+    key: 'lanes.trace.fields',
+    families: ['trace_safe', 'log_only'],
+    report: (_severity, { line, column }, _key, message) => said.push(`${line}:${column} ${message}`),
+  })
   return { rules, said }
 }
 
@@ -51,9 +53,15 @@ t.test('a rule has its verb, its keys in order, and its filters as lists', async
 t.test('a rule that cannot be meant is reported at the part that is wrong', async (t) => {
   const { said } = fields(`fields:
   - { remove: ["@nmae"] }
-  - { on: [resource, scope], family: x, remove: [a] }
-  - { on: [resource, span], family: x, remove: [a] }
+  - { on: [resource, scope], family: trace_safe, remove: [a] }
+  - { on: [resource, span], family: trace_safe, remove: [a] }
+  - { family: [log_only, trace_save], remove: [a] }
+  - { family: [unreviewed, ambiguous, foreign], remove: [a] }
 `)
-  t.match(said, [/^2:16 .*did you mean `@name`/, /^3:38 a resource or scope is shared/])
-  t.equal(said.length, 2)
+  t.match(said, [
+    /^2:16 .*did you mean `@name`/,
+    /^3:38 a resource or scope is shared/,
+    /^5:26 there is no family `trace_save`, did you mean `trace_safe`\?$/,
+  ])
+  t.equal(said.length, 3)
 })

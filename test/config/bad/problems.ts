@@ -49,7 +49,6 @@ export const PROBLEMS: Readonly<Record<string, readonly string[]>> = {
     '4:24: lanes.trace.exporters: exporter `otlp_http/logs` has no URL for traces; give it `endpoint` or `traces_endpoint`',
   ],
   'not-enforced-yet': [
-    '1:19: policy.rehome: not enforced yet: rehoming; write `rehome: false`',
     '1:37: policy.unreviewed: not enforced yet: quarantine; write `unreviewed: forward` or `unreviewed: drop`',
     '1:58: policy.foreign: not enforced yet: quarantine; write `foreign: drop` or `foreign: forward`',
     '1:79: policy.reviews: not enforced yet: reviews; leave it out',
@@ -58,9 +57,6 @@ export const PROBLEMS: Readonly<Record<string, readonly string[]>> = {
     '3:22: admin.tap_values: not enforced yet: `laneway tap`; write `tap_values: false`',
     '5:38: exporters.debug.sending_queue.storage: not enforced yet: disk queues; write `storage: memory`',
     '5:61: exporters.debug.sending_queue.wait_for_result: not enforced yet: waiting for the result; write `wait_for_result: false`',
-    '8:14: lanes.log.fields: not enforced yet: field policies; write `fields: []`, and keep off this lane what may not leave',
-    '9:22: lanes.log.unlisted_fields: not enforced yet: field policies; write `unlisted_fields: keep`',
-    '10:11: lanes.log.wire: not enforced yet: canonical wire form; write `wire: as_is`',
   ],
   'not-utf-8': ['1:1: is not UTF-8; save it as UTF-8'],
   'only-comments': ['1:1: the file is empty; the smallest configuration has `exporters` and `lanes`'],
@@ -78,7 +74,9 @@ export const PROBLEMS: Readonly<Record<string, readonly string[]>> = {
     '5:38: lanes.log.exporters: names exporter `otlp_http/logs` twice: each item would arrive twice; keep one',
   ],
   'short-hash-key': ['4:11: hash_key: is shorter than 32 bytes; make one with `openssl rand -hex 32`'],
-  'strict-preset': ['1:19: policy.preset: not enforced yet: preset codex-strict; write `preset: codex`'],
+  'preset-that-is-not-there': [
+    '1:19: policy.preset: `codex-strickt` must be one of codex, codex-strict, none, did you mean `codex-strict`?',
+  ],
   'tab-for-indentation': ['2:1: not YAML: a tab cannot indent; use spaces'],
   'two-documents': [
     '2:1: a second document (`---`); write one document a file, and give several files with --config',
@@ -89,6 +87,10 @@ export const PROBLEMS: Readonly<Record<string, readonly string[]>> = {
   ],
   'two-listeners-on-one-address': [
     '2:20: admin.endpoint: listens on the same address as receivers.otlp.protocols.http.endpoint; give it a port of its own',
+  ],
+  'unknown-family-in-a-field-rule': [
+    '6:19: lanes.log.fields: there is no family `log_onyl`, did you mean `log_only`?',
+    '7:37: lanes.log.fields: there is no family of that name; there are log_only, trace_safe, network_proxy, dependency, unreviewed, ambiguous, foreign',
   ],
   'two-verbs-in-a-field-rule': [
     '6:9: lanes.log.fields: has 2 verbs (remove, hash); a line has one of keep, remove, only, hash, truncate',

@@ -1,0 +1,132 @@
+/**
+ * The statements on parcels, queues and accounts. Each runs inside a transaction of its caller.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Amount, ExporterAccount, PlacedParcel, Settled, Settlement, StoredParcel } from './messages.ts'
+import { bytesAt, numberAt, textAt } from './row.ts'
+
+const NOTHING: Amount = Object.freeze({ items: 0, bytes: 0 })
+
+export interface QueueTables {
+  /** The largest id that was ever stored and still is. */
+  lastId(): number
+  accounts(): readonly ExporterAccount[]
+  exporterId(name: string): number
+  append(parcel: PlacedParcel, bytes: Uint8Array): void
+  enqueue(parcel: { readonly id: number; readonly exporter: number } & Amount): void
+  /** Takes parcels out of their queue; the caller says what becomes of each parcel. */
+  dequeue(exporter: number, id: number): boolean
+  /** One holder of the parcel less; the last takes its bytes with it. */
+  release(id: number): void
+  count(settled: Settled): void
+  load(question: {
+    readonly exporter: string
+    readonly after: number
+    readonly through: number
+    readonly bytesMax: number
+  }): readonly StoredParcel[]
+}
+
+export function createQueueTables(database: DatabaseSync): QueueTables {
+  const insertParcel = database.prepare('INSERT INTO parcels VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+  const insertShared = database.prepare('INSERT INTO shared VALUES (?, ?)')
+  const insertQueue = database.prepare('INSERT INTO queue VALUES (?, ?, ?, ?)')
+  const deleteQueue = database.prepare('DELETE FROM queue WHERE exporter = ? AND parcel = ?')
+  const deleteParcel = database.prepare('DELETE FROM parcels WHERE id = ? AND is_shared = 0')
+  const releaseShared = database.prepare('UPDATE shared SET holders = holders - 1 WHERE parcel = ?')
+  const deleteShared = database.prepare('DELETE FROM shared WHERE parcel = ? AND holders <= 0')
+  const deleteSharedParcel = database.prepare('DELETE FROM parcels WHERE id = ?')
+  const addToAccount = database.prepare(`
+    INSERT INTO accounts VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET items = items + excluded.items, bytes = bytes + excluded.bytes`)
+  const selectExporter = database.prepare('SELECT id FROM exporters WHERE name = ?')
+  const insertExporter = database.prepare('INSERT INTO exporters (name) VALUES (?) RETURNING id')
+  const selectIds = database.prepare(`
+    SELECT parcel, bytes FROM queue WHERE exporter = ? AND parcel > ? AND parcel <= ? ORDER BY parcel`)
+  const selectParcel = database.prepare('SELECT * FROM parcels WHERE id = ?')
+
+  function lastId(): number {
+    return numberAt(database.prepare('SELECT coalesce(max(id), 0) AS id FROM parcels').get(), 'id')
+  }
+
+  function exporterId(name: string): number {
+    return numberAt(selectExporter.get(name) ?? insertExporter.get(name), 'id')
+  }
+
+  function accounts(): readonly ExporterAccount[] {
+    const settled = new Map<string, Amount>()
+    for (const row of database.prepare('SELECT * FROM accounts').all()) {
+      settled.set(`${numberAt(row, 'exporter')} ${textAt(row, 'outcome')}`, {
+        items: numberAt(row, 'items'),
+        bytes: numberAt(row, 'bytes'),
+      })
+    }
+    const queues = database.prepare(`
+      SELECT e.id, e.name, count(q.parcel) AS parcels, coalesce(sum(q.items), 0) AS items,
+        coalesce(sum(q.bytes), 0) AS bytes, coalesce(max(q.parcel), 0) AS last_id,
+        coalesce((SELECT admitted_ms FROM parcels WHERE id = min(q.parcel)), 0) AS oldest_ms
+      FROM exporters e LEFT JOIN queue q ON q.exporter = e.id GROUP BY e.id`)
+    return queues.all().map((row) => {
+      const of = (outcome: Settlement): Amount => settled.get(`${numberAt(row, 'id')} ${outcome}`) ?? NOTHING
+      return {
+        exporter: textAt(row, 'name'),
+        parcels: numberAt(row, 'parcels'),
+        queued: { items: numberAt(row, 'items'), bytes: numberAt(row, 'bytes') },
+        lastId: numberAt(row, 'last_id'),
+        oldestMs: numberAt(row, 'oldest_ms'),
+        settled: { sent: of('sent'), rejected: of('rejected'), dead: of('dead'), lost: of('lost') },
+      }
+    })
+  }
+
+  function append(parcel: PlacedParcel, bytes: Uint8Array): void {
+    const { id, signal, lane, items, policy, admittedMs, exporters, byteLength } = parcel
+    const holders = exporters.length
+    insertParcel.run(id, signal, lane, items, policy, admittedMs, holders > 1 ? 1 : 0, bytes)
+    if (holders > 1) insertShared.run(id, holders)
+    for (const exporter of exporters) insertQueue.run(exporterId(exporter), id, items, byteLength)
+  }
+
+  function release(id: number): void {
+    if (deleteParcel.run(id).changes === 1) return
+    releaseShared.run(id)
+    if (deleteShared.run(id).changes === 1) deleteSharedParcel.run(id)
+  }
+
+  function load(question: Parameters<QueueTables['load']>[0]): readonly StoredParcel[] {
+    const { exporter, after, through, bytesMax } = question
+    const parcels: StoredParcel[] = []
+    let bytes = 0
+    for (const head of selectIds.iterate(exporterId(exporter), after, through)) {
+      bytes += numberAt(head, 'bytes')
+      if (parcels.length > 0 && bytes > bytesMax) break
+      const row = selectParcel.get(numberAt(head, 'parcel'))
+      if (row === undefined) continue
+      parcels.push({
+        id: numberAt(row, 'id'),
+        signal: textAt(row, 'signal'),
+        lane: textAt(row, 'lane'),
+        items: numberAt(row, 'items'),
+        policy: textAt(row, 'policy'),
+        admittedMs: numberAt(row, 'admitted_ms'),
+        bytes: bytesAt(row, 'bytes'),
+      })
+    }
+    return parcels
+  }
+
+  return {
+    lastId,
+    accounts,
+    exporterId,
+    append,
+    enqueue: ({ id, exporter, items, bytes }) => void insertQueue.run(exporter, id, items, bytes),
+    dequeue: (exporter, id) => deleteQueue.run(exporter, id).changes === 1,
+    release,
+    count({ exporter, amounts }) {
+      const id = exporterId(exporter)
+      for (const { outcome, items, bytes } of amounts) addToAccount.run(id, outcome, items, bytes)
+    },
+    load,
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The tables, their version, and the way from each older version to this one.
+ *
+ * `parcels` holds bytes once; `queue` says which exporters still want them; `shared` counts the holders of a parcel
+ * that has several (queues and dead letters), so that the common parcel with one holder costs no row. `accounts`
+ * counts what has left the queues; what is in them is counted from `queue` itself, so both always agree. A new table
+ * is a new entry of MIGRATIONS: entries are never changed once released.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE exporters (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+  CREATE TABLE parcels (
+    id INTEGER PRIMARY KEY,
+    signal TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    items INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    admitted_ms INTEGER NOT NULL,
+    is_shared INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  );
+  CREATE TABLE shared (parcel INTEGER PRIMARY KEY, holders INTEGER NOT NULL);
+  CREATE TABLE queue (
+    exporter INTEGER NOT NULL,
+    parcel INTEGER NOT NULL,
+    items INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (exporter, parcel)
+  ) WITHOUT ROWID;
+  CREATE TABLE dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    exporter INTEGER NOT NULL,
+    parcel INTEGER NOT NULL,
+    items INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    died_ms INTEGER NOT NULL
+  );
+  CREATE TABLE accounts (
+    exporter INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    items INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (exporter, outcome)
+  ) WITHOUT ROWID;
+  `,
+]
+
+export const SCHEMA_VERSION: number = MIGRATIONS.length
+
+/** Brings the tables to this version, in one transaction. False: a newer program made them. */
+export function migrate(database: DatabaseSync): boolean {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version)
+  if (version > SCHEMA_VERSION) return false
+  if (version === SCHEMA_VERSION) return true
+  database.exec('BEGIN IMMEDIATE')
+  for (const migration of MIGRATIONS.slice(version)) database.exec(migration)
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
+  return true
+}
