@@ -21,6 +21,7 @@ async function main(): Promise<number> {
   return runCommandLine(process.argv.slice(2), {
     stdout: (text) => writeWhole(1, text),
     stderr: (text) => writeWhole(2, text),
+    stdin: () => process.stdin,
     env: process.env,
     cwd: process.cwd(),
     onStopSignal: (listener) => {

@@ -30,6 +30,11 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'print the effective configuration, presets expanded, secrets hidden',
     load: async () => (await import('./print-config.ts')).run,
   },
+  explain: {
+    usage: 'explain [--config F]… [--signal S] [--format json] FILE|-',
+    summary: 'where each item of a request would go, what becomes of its fields, and which line says so',
+    load: async () => (await import('./explain.ts')).run,
+  },
   demo: {
     usage: 'demo [--endpoint URL] [--admin URL]',
     summary: 'send one made-up session to a running sidecar and show what went where',

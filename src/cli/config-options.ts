@@ -36,6 +36,50 @@ export function parseOptions<const Options extends ParseArgsOptionsConfig>(
   }
 }
 
+/** The same for a command that takes one argument; `what` says what it is. */
+export function parseArgument<const Options extends ParseArgsOptionsConfig>(
+  command: string,
+  argv: readonly string[],
+  { options, what }: { readonly options: Options; readonly what: string },
+): {
+  readonly argument: string
+  readonly values: ReturnType<typeof parsePositionals<Options>>['values']
+} {
+  const { positionals, values } = parsePositionals(command, argv, options)
+  const [argument] = positionals
+  if (argument === undefined || positionals.length > 1) {
+    const given = argument === undefined ? 'none is given' : `${positionals.length} are given`
+    throw new CommandError(`${command}: it takes one ${what}, and ${given}`, 2)
+  }
+  return { argument, values }
+}
+
+function parsePositionals<const Options extends ParseArgsOptionsConfig>(
+  command: string,
+  argv: readonly string[],
+  options: Options,
+): ReturnType<typeof parseArgs<{ args: string[]; options: Options; strict: true; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: true })
+  } catch (error) {
+    throw new CommandError(`${command}: ${remedy(error, Object.keys(options))}`, 2)
+  }
+}
+
+/** The one of `known` that an option's `word` names. Throws `CommandError` with exit code 2. */
+export function parseWord<const Word extends string>(
+  option: string,
+  word: string,
+  { command, known }: { readonly command: string; readonly known: readonly Word[] },
+): Word {
+  const found = known.find((one) => one === word)
+  if (found === undefined) {
+    const remedy = didYouMean(word, known) || `; write ${known.join(', ')}`
+    throw new CommandError(`${command}: there is no ${option} \`${word}\`${remedy}`, 2)
+  }
+  return found
+}
+
 function remedy(error: unknown, known: readonly string[]): string {
   if (!(error instanceof Error)) return String(error)
   const option = /^Unknown option '--([^']+)'/.exec(error.message)?.[1]

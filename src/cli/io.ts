@@ -4,6 +4,8 @@
 export interface Io {
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
+  /** Standard input, from where it is now to its end. */
+  readonly stdin: () => AsyncIterable<Uint8Array>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
   /** Calls `listener` for every SIGTERM and SIGINT. */

@@ -5,9 +5,8 @@
  * `{"valid", "problems": [{severity, file, line, column, key, message}]}`.
  */
 import { loadConfig } from '../config/load.ts'
-import { CommandError, ConfigError, formatProblem, type Problem } from '../errors.ts'
-import { didYouMean } from '../policy/nearest.ts'
-import { type ConfigOptions, parseOptions } from './config-options.ts'
+import { ConfigError, formatProblem, type Problem } from '../errors.ts'
+import { type ConfigOptions, parseOptions, parseWord } from './config-options.ts'
 import type { Io } from './io.ts'
 
 const FORMATS = ['text', 'json'] as const
@@ -25,7 +24,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     set: { type: 'string', multiple: true },
     format: { type: 'string' },
   })
-  const format = parseFormat(values.format ?? 'text')
+  const format = parseWord('format', values.format ?? 'text', { command: 'validate', known: FORMATS })
   const verdict = judge({ files: values.config ?? [], set: values.set ?? [] }, io)
   if (format === 'json') io.stdout(`${JSON.stringify(toJson(verdict))}\n`)
   else {
@@ -53,15 +52,4 @@ function toJson({ valid, problems }: Verdict): unknown {
     message,
   }))
   return { valid, problems: rows }
-}
-
-function parseFormat(word: string): (typeof FORMATS)[number] {
-  const format = FORMATS.find((known) => known === word)
-  if (format === undefined) {
-    throw new CommandError(
-      `validate: there is no format \`${word}\`${didYouMean(word, FORMATS) || `; write ${FORMATS.join(' or ')}`}`,
-      2,
-    )
-  }
-  return format
 }

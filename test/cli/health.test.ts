@@ -8,6 +8,7 @@ function createIo(cwd: string): { readonly io: Io; readonly lines: string[] } {
   const io: Io = {
     stdout: (text) => lines.push(text),
     stderr: (text) => lines.push(text),
+    stdin: async function* () {},
     env: {},
     cwd,
     onStopSignal: () => {},

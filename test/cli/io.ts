@@ -7,12 +7,15 @@ export interface TestIo {
   readonly err: () => string
 }
 
-export function createIo(cwd: string, env: Io['env'] = {}): TestIo {
+export function createIo(cwd: string, env: Io['env'] = {}, stdin: readonly Uint8Array[] = []): TestIo {
   const out: string[] = []
   const err: string[] = []
   const io: Io = {
     stdout: (text) => out.push(text),
     stderr: (text) => err.push(text),
+    stdin: async function* () {
+      yield* stdin
+    },
     env,
     cwd,
     onStopSignal: () => {},
