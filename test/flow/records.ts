@@ -50,9 +50,24 @@ export function spansOf(...emitted: readonly Emitted[]): Uint8Array {
 
 /** The bodies of the records in joined logs requests, in order. */
 export function bodiesIn(bytes: Uint8Array): readonly string[] {
-  return itemsIn('ExportLogsServiceRequest', bytes, ['resourceLogs', 'scopeLogs', 'logRecords']).map(
-    (record) => String(messageOf(record, 'body').stringValue ?? ''),
+  return recordsIn(bytes).map((record) => String(messageOf(record, 'body').stringValue ?? ''))
+}
+
+export function recordsIn(bytes: Uint8Array): readonly OracleMessage[] {
+  return itemsIn('ExportLogsServiceRequest', bytes, ['resourceLogs', 'scopeLogs', 'logRecords'])
+}
+
+/** The names of the scopes of joined logs requests. */
+export function scopesIn(bytes: Uint8Array): readonly string[] {
+  return itemsIn('ExportLogsServiceRequest', bytes, ['resourceLogs', 'scopeLogs']).map((one) =>
+    String(messageOf(one, 'scope').name ?? ''),
   )
+}
+
+/** The string value of an attribute; of several of one key, the first. */
+export function attributeOf(item: OracleMessage, key: string): string {
+  const attribute = messagesOf(item, 'attributes').find((one) => one.key === key)
+  return attribute === undefined ? '' : String(messageOf(attribute, 'value').stringValue ?? '')
 }
 
 /** The names of the spans in joined traces requests, in order. */

@@ -14,7 +14,7 @@ import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import t from 'tap'
 import { messagesOf } from '../oracle/oracle.ts'
 import { arrivedAt, drained, type Flow, receivedItems, rowItems, startFlow, startSink } from './flow.ts'
-import { bodiesIn, metricsIn, spansIn } from './records.ts'
+import { bodiesIn, metricsIn, recordsIn, spansIn } from './records.ts'
 
 const resource = resourceFromAttributes({ 'service.name': 'sdk-test' })
 
@@ -62,7 +62,7 @@ for (const [way, { Logs, Traces, compression }] of Object.entries(ways)) {
       spanProcessors: [new BatchSpanProcessor({ exporter: new Traces(options('/v1/traces')) })],
     })
     const span = traces.getTracer('app').startSpan('turn')
-    span.addEvent('safe', { target: 'codex_otel.trace_safe', 'event.name': 'codex.api_request' })
+    span.addEvent('codex.api_request', { target: 'codex_otel.trace_safe', 'event.name': 'codex.api_request' })
     span.addEvent('rich', { target: 'codex_otel.log_only', 'event.name': 'codex.user_prompt' })
     span.end()
     await Promise.all([logs.forceFlush(), traces.forceFlush()])
@@ -76,9 +76,11 @@ for (const [way, { Logs, Traces, compression }] of Object.entries(ways)) {
     t.equal(turn.name, 'turn')
     t.strictSame(
       messagesOf(turn, 'events').map(({ name }) => name),
-      ['safe'],
+      ['codex.api_request'],
       'the rich event is not on the trace lane',
     )
+    t.equal(rowItems(ledger, { carriage: 'span_event', lane: 'log', outcome: 'rehomed' }), 1)
+    t.equal(recordsIn(arrivedAt(sink, '/v1/logs')).length, 101, 'it is on the log lane')
     t.equal(rowItems(ledger, { family: 'foreign', carriage: 'log_record', outcome: 'dropped' }), 1)
     t.strictSame(receivedOf(ledger), [101, 1, 2, 0])
     await Promise.all([logs.shutdown(), traces.shutdown()])
