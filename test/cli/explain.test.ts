@@ -247,6 +247,23 @@ t.test('a request of the corpus is told item by item, without a value of it', as
   }
 })
 
+t.test('each data point of a metric is told the fields of its metric', async (t) => {
+  const cwd = t.testdir({
+    'laneway.yaml':
+      'policy: { preset: none }\nexporters: { debug: {} }\nlanes: { m: { signal: metrics, accept: [{ points: [any] }], exporters: [debug] } }\n',
+  })
+  const point = (key: string) => ({ attributes: [{ key, value: { stringValue: 'CANARY' } }], asInt: 1 })
+  const metrics = [
+    { name: 'none', gauge: { dataPoints: [] } },
+    { name: 'two', gauge: { dataPoints: [point('a'), point('b')] } },
+    { name: 'one', sum: { dataPoints: [point('c')] } },
+  ]
+  const body = Buffer.from(JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }))
+  const { items } = await explainJson(cwd, ['-'], [body])
+  const keys = items.map(({ fields }) => fields.map(({ key }) => key).filter((key) => !key.startsWith('@')))
+  t.same(keys, [['a', 'b'], ['a', 'b'], ['c']])
+})
+
 t.test('a name cannot move the cursor of a terminal', async (t) => {
   const cwd = t.testdir({ 'laneway.yaml': CONFIG })
   const body = spanRequest({ attributes: [attribute('target', 'codex_otel.\u001b[2J\u202e ')] })
