@@ -21,7 +21,9 @@ export class MalformedRequest extends Error {
   readonly code = 'malformed'
   readonly place: MalformedPlace
   constructor(fact: string, place: MalformedPlace) {
-    super('offset' in place ? `${fact} at byte ${place.offset}` : `${fact} at ${place.path || 'the top level'}`)
+    super(
+      'offset' in place ? `${fact} at byte ${place.offset}` : `${fact} at ${place.path || 'the top level'}`,
+    )
     this.place = place
   }
 }
@@ -65,5 +67,28 @@ export class CommandError extends Error {
   constructor(message: string, exitCode = 1) {
     super(message)
     this.exitCode = exitCode
+  }
+}
+
+/** What is wrong with the store. `size` is our own limit, `disk_full` the disk's. */
+export type StorageFault =
+  | 'size'
+  | 'disk_full'
+  | 'io'
+  | 'read_only'
+  | 'lost'
+  | 'in_use'
+  | 'corrupt'
+  | 'newer'
+  | 'busy'
+  | 'stopped'
+
+/** The store cannot take or give something. Requests that need it are answered 503; the message names the directory. */
+export class StorageError extends Error {
+  readonly code = 'storage'
+  readonly fault: StorageFault
+  constructor(fault: StorageFault, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.fault = fault
   }
 }

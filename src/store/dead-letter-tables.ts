@@ -39,7 +39,8 @@ export function createDeadLetterTables(database: DatabaseSync, queues: QueueTabl
   )
   const insert = database.prepare(`
     INSERT INTO dead_letters (exporter, parcel, items, bytes, status, message, died_ms)
-    SELECT ?, parcel, items, bytes, ?, ?, ? FROM queue WHERE exporter = ? AND parcel = ?`)
+    SELECT ?, parcel, items, bytes, ?, ?, ? FROM queue WHERE exporter = ? AND parcel = ?
+    RETURNING bytes`)
   const oldest = database.prepare('SELECT id FROM dead_letters ORDER BY id LIMIT 1')
   const expired = database.prepare('SELECT id FROM dead_letters WHERE died_ms < ?')
   const remove = database.prepare('DELETE FROM dead_letters WHERE id = ? RETURNING parcel, bytes')
@@ -86,9 +87,10 @@ export function createDeadLetterTables(database: DatabaseSync, queues: QueueTabl
     count,
     bury({ exporter, id, death, nowMs }) {
       const message = death.message.slice(0, DEAD_LETTER_MESSAGE_MAX)
-      insert.run(exporter, death.status, message, nowMs, exporter, id)
+      const row = insert.get(exporter, death.status, message, nowMs, exporter, id)
+      if (row === undefined) return
+      if (knownBytes !== undefined) knownBytes += numberAt(row, 'bytes')
       queues.dequeue(exporter, id)
-      knownBytes = undefined
     },
     trim,
     expire: (beforeMs) => expired.all(beforeMs).filter((row) => drop(numberAt(row, 'id'))).length,

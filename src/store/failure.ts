@@ -15,6 +15,9 @@ const BY_RESULT_CODE: ReadonlyMap<number, StorageFault> = new Map([
   [26, 'corrupt'],
 ])
 
+/** Wrong SQL, a broken constraint, misuse: no disk can be blamed for these. */
+const OUR_MISTAKES: ReadonlySet<number> = new Set([1, 19, 20, 21, 25])
+
 const BY_ERRNO: ReadonlyMap<string, StorageFault> = new Map([
   ['ENOENT', 'lost'],
   ['ENOTDIR', 'lost'],
@@ -56,7 +59,8 @@ export function toStorageError(error: unknown, directory: string): StorageError 
 function faultOf(error: unknown): StorageFault | undefined {
   if (!(error instanceof Error)) return undefined
   if ('errcode' in error && typeof error.errcode === 'number') {
-    return BY_RESULT_CODE.get(error.errcode & 0xff) ?? 'io'
+    const primary = error.errcode & 0xff
+    return BY_RESULT_CODE.get(primary) ?? (OUR_MISTAKES.has(primary) ? undefined : 'io')
   }
   if ('syscall' in error && 'code' in error && typeof error.code === 'string') {
     return BY_ERRNO.get(error.code) ?? 'io'

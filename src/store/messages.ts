@@ -30,7 +30,7 @@ export interface PlacedParcel extends ParcelHead {
   readonly id: number
   readonly offset: number
   readonly byteLength: number
-  readonly own: Uint8Array | undefined
+  readonly own: Uint8Array<ArrayBuffer> | undefined
 }
 
 /** Parcels that leave one exporter's queue, and what their items count as; the amounts need not be whole parcels'. */
@@ -136,6 +136,8 @@ export interface Failure {
 export type StoreEvent =
   | { readonly type: 'refusing'; readonly failure: Failure }
   | { readonly type: 'recovered' }
+  /** A bug: the storage thread has ended. `detail` is where in the code, no content. */
+  | { readonly type: 'thread_failed'; readonly detail: string }
   /** A damaged store was renamed to `path`; the queues begin anew. */
   | { readonly type: 'set_aside'; readonly path: string }
   /** The directory had been removed; it was made again from what was still open. */

@@ -62,10 +62,12 @@ export function createQueueTables(database: DatabaseSync): QueueTables {
       })
     }
     const queues = database.prepare(`
-      SELECT e.id, e.name, count(q.parcel) AS parcels, coalesce(sum(q.items), 0) AS items,
-        coalesce(sum(q.bytes), 0) AS bytes, coalesce(max(q.parcel), 0) AS last_id,
-        coalesce((SELECT admitted_ms FROM parcels WHERE id = min(q.parcel)), 0) AS oldest_ms
-      FROM exporters e LEFT JOIN queue q ON q.exporter = e.id GROUP BY e.id`)
+      SELECT e.id, e.name, coalesce(parcels, 0) AS parcels, coalesce(q.items, 0) AS items,
+        coalesce(q.bytes, 0) AS bytes, coalesce(last_id, 0) AS last_id, coalesce(admitted_ms, 0) AS oldest_ms
+      FROM exporters e
+      LEFT JOIN (SELECT exporter, count(*) AS parcels, sum(items) AS items, sum(bytes) AS bytes,
+        min(parcel) AS first_id, max(parcel) AS last_id FROM queue GROUP BY exporter) q ON q.exporter = e.id
+      LEFT JOIN parcels p ON p.id = q.first_id`)
     return queues.all().map((row) => {
       const of = (outcome: Settlement): Amount => settled.get(`${numberAt(row, 'id')} ${outcome}`) ?? NOTHING
       return {

@@ -1,0 +1,263 @@
+/**
+ * The worker's side of the store: groups of requests in, transactions on the disk, replies out.
+ *
+ * All appends and settlements of one group share one transaction and one sync: whoever waits while the disk works
+ * goes with the next. If it fails, every append of it is refused, settlements are kept for the next try, and the disk
+ * is tried again from time to time until it works. A damaged file is set aside; a directory that was removed is made
+ * again from the file that is still open.
+ */
+import type { StorageError } from '../errors.ts'
+import { closeQuietly, inodeAt, type OpenDatabase, openDatabase, rebuild, setStoreAside } from './database.ts'
+import { storageError, toStorageError } from './failure.ts'
+import { divideBytes, PROBE_INTERVAL_MS, RETENTION_CHECK_MS, type StoreLimits } from './limits.ts'
+import type { Answer, Failure, PlacedParcel, Question, Reply, Request, Settled } from './messages.ts'
+import { SCHEMA_VERSION } from './schema.ts'
+import { createSession, type Session } from './session.ts'
+
+export interface EngineOptions {
+  readonly directory: string
+  readonly limits: StoreLimits
+  /** Every exporter has an account from the start. */
+  readonly exporters: readonly string[]
+  /** The memory that appended bytes are in. */
+  readonly arena: Uint8Array
+  readonly clock: () => number
+  readonly reply: (reply: Reply) => void
+}
+
+export interface Engine {
+  /** Carries out a group in order; appends and settlements next to each other share a transaction. */
+  run(group: readonly Request[]): void
+  /** To be called every PROBE_INTERVAL_MS: retries what failed, drops what is too old. */
+  tick(): void
+}
+
+type Append = readonly PlacedParcel[]
+interface OpenSession extends Session, OpenDatabase {}
+
+/** What a parcel costs beside its bytes, and how much of the file stays free for SQLite's own pages. */
+const PARCEL_OVERHEAD_BYTES = 256
+const FILE_RESERVE = 1 / 16
+
+export function createEngine(options: EngineOptions): Engine {
+  const { directory, limits, arena, clock, reply } = options
+  const { walBytes, fileBytesMax } = divideBytes(limits)
+  const bytesMax = fileBytesMax * (1 - FILE_RESERVE)
+  let session: OpenSession | undefined
+  let isClosed = false
+  let failure: StorageError | undefined
+  let retryAtMs = 0
+  let retentionAtMs = 0
+  /** Not durable yet; kept over failures. */
+  let settlements: Settled[] = []
+
+  function run(group: readonly Request[]): void {
+    let appends: Append[] = []
+    for (const request of group) {
+      switch (request.type) {
+        case 'append':
+          appends.push(request.parcels)
+          break
+        case 'settle':
+          settlements.push(...request.settled)
+          break
+        case 'ask':
+          commitAppends(appends)
+          appends = []
+          answer(request.call, request.question)
+          break
+      }
+    }
+    commitAppends(appends)
+  }
+
+  function commitAppends(appends: readonly Append[]): void {
+    if (appends.length === 0 && settlements.length === 0) return
+    let refusals: readonly (StorageError | undefined)[]
+    try {
+      refusals = attempt((open) => writeAll(open, appends))
+    } catch (error) {
+      const refusal = toStorageError(error, directory)
+      refusals = appends.map(() => refusal)
+    }
+    for (const refusal of refusals) reply({ type: 'appended', failure: refusal && failureOf(refusal) })
+  }
+
+  /** One transaction: settlements first, for they make room. An append that finds none is refused alone. */
+  function writeAll(open: OpenSession, appends: readonly Append[]): readonly (StorageError | undefined)[] {
+    const refusals = open.transact(() => {
+      settleAll(open)
+      let freeBytes = bytesMax - open.usedBytes()
+      return appends.map((parcels) => {
+        const bytes = parcels.reduce((sum, { byteLength }) => sum + byteLength + PARCEL_OVERHEAD_BYTES, 0)
+        if (bytes > freeBytes) return storageError('size', directory)
+        freeBytes -= bytes
+        for (const parcel of parcels) open.queues.append(parcel, bytesOf(parcel))
+        return undefined
+      })
+    })
+    settlements = []
+    return refusals
+  }
+
+  function settleAll(open: OpenSession): void {
+    let deaths = 0
+    for (const settled of settlements) {
+      open.settle(settled, clock())
+      if (settled.death !== undefined) deaths++
+    }
+    if (deaths > 0) tellGone(open.deadLetters.trim(limits.deadLettersBytesMax), 'full')
+  }
+
+  function bytesOf({ own, offset, byteLength }: PlacedParcel): Uint8Array {
+    return own ?? arena.subarray(offset, offset + byteLength)
+  }
+
+  /** Runs `work` with a session that works, and draws the consequences if it does not. Throws StorageError. */
+  function attempt<T>(work: (open: OpenSession) => T): T {
+    if (isClosed) throw storageError('stopped', directory)
+    if (failure !== undefined && clock() < retryAtMs) throw failure
+    try {
+      const result = work(openSession())
+      if (failure !== undefined) reply({ type: 'event', event: { type: 'recovered' } })
+      failure = undefined
+      return result
+    } catch (error) {
+      throw noteFailure(toStorageError(error, directory))
+    }
+  }
+
+  function openSession(): OpenSession {
+    if (session !== undefined) {
+      const inode = inodeAt(directory)
+      if (inode === session.inode) return session
+      // Another file stands at the path: somebody else's, which is not ours to replace.
+      if (inode !== undefined) throw storageError('lost', directory)
+      const path = rebuild(session.database, directory)
+      closeSession()
+      reply({ type: 'event', event: { type: 'rebuilt', path } })
+    }
+    const opened = openDatabase({ directory, walBytes, fileBytesMax, clock })
+    const { setAside } = opened
+    if (setAside !== undefined) reply({ type: 'event', event: { type: 'set_aside', path: setAside } })
+    session = { ...opened, ...createSession(opened.database) }
+    return session
+  }
+
+  function closeSession(): void {
+    if (session !== undefined) closeQuietly(session.database)
+    session = undefined
+  }
+
+  function noteFailure(error: StorageError): StorageError {
+    if (error.fault !== failure?.fault) {
+      reply({ type: 'event', event: { type: 'refusing', failure: failureOf(error) } })
+    }
+    failure = error
+    retryAtMs = clock() + PROBE_INTERVAL_MS
+    switch (error.fault) {
+      case 'corrupt':
+        closeSession()
+        setAsideOpenStore()
+        break
+      case 'io':
+      case 'read_only':
+        // After a failed sync nobody knows what is on the disk: what was logged is read again from there.
+        closeSession()
+        break
+      default:
+        break
+    }
+    return error
+  }
+
+  function setAsideOpenStore(): void {
+    try {
+      const path = setStoreAside(directory, clock())
+      reply({ type: 'event', event: { type: 'set_aside', path } })
+    } catch (error) {
+      failure = toStorageError(error, directory)
+    }
+  }
+
+  function answer(call: number, question: Question): void {
+    try {
+      const answered = question.type === 'close' ? close() : attempt((open) => answerWith(open, question))
+      reply({ type: 'answered', call, answer: answered })
+    } catch (error) {
+      reply({ type: 'failed', call, failure: failureOf(toStorageError(error, directory)) })
+    }
+  }
+
+  function answerWith(open: OpenSession, question: Exclude<Question, { type: 'close' }>): Answer {
+    const { queues, deadLetters } = open
+    switch (question.type) {
+      case 'open':
+        open.transact(() => {
+          for (const exporter of options.exporters) queues.exporterId(exporter)
+        })
+        return { type: 'opened', accounts: queues.accounts(), lastId: queues.lastId() }
+      case 'load':
+        return { type: 'parcels', parcels: queues.load(question) }
+      case 'list':
+        return { type: 'letters', letters: deadLetters.list(question.after, question.countMax) }
+      case 'read': {
+        const parcel = deadLetters.read(question.id)
+        return { type: 'parcels', parcels: parcel === undefined ? [] : [parcel] }
+      }
+      case 'replay': {
+        const { ids, firstId } = question
+        const replayed = open.transact(() => ids.map((id, index) => deadLetters.replay(id, firstId + index)))
+        return { type: 'replayed', replayed: replayed.filter((one) => one !== undefined) }
+      }
+      case 'drop': {
+        const dropped = open.transact(() => question.ids.filter((id) => deadLetters.drop(id)))
+        return { type: 'dropped', count: dropped.length }
+      }
+      case 'space':
+        return { type: 'space', space: open.space() }
+    }
+  }
+
+  function close(): Answer {
+    isClosed = true
+    closeSession()
+    return { type: 'closed' }
+  }
+
+  function tick(): void {
+    if (isClosed) return
+    try {
+      if (settlements.length > 0) commitAppends([])
+      // An empty transaction writes nothing, so it proves nothing: the version is written again.
+      else if (failure !== undefined) attempt((open) => open.database.exec(REWRITE_VERSION))
+      if (clock() >= retentionAtMs) expireDeadLetters()
+    } catch (error) {
+      // Known and told already; the next tick tries again.
+      toStorageError(error, directory)
+    }
+  }
+
+  function expireDeadLetters(): void {
+    retentionAtMs = clock() + RETENTION_CHECK_MS
+    const beforeMs = clock() - limits.retentionMs
+    attempt((open) =>
+      tellGone(
+        open.transact(() => open.deadLetters.expire(beforeMs)),
+        'retention',
+      ),
+    )
+  }
+
+  function tellGone(count: number, reason: 'full' | 'retention'): void {
+    if (count > 0) reply({ type: 'event', event: { type: 'dead_letters_gone', count, reason } })
+  }
+
+  return { run, tick }
+}
+
+const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
+
+function failureOf({ fault, message }: StorageError): Failure {
+  return { fault, message }
+}

@@ -1,0 +1,67 @@
+/**
+ * One connection to the store's file with its statements, and what only a whole transaction can do.
+ *
+ * Nothing here decides what to do about a failure: it throws, and the engine closes or keeps the session.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { createDeadLetterTables, type DeadLetterTables } from './dead-letter-tables.ts'
+import type { Settled, Space } from './messages.ts'
+import { createQueueTables, type QueueTables } from './queue-tables.ts'
+import { numberAt } from './row.ts'
+
+export interface Session {
+  readonly queues: QueueTables
+  readonly deadLetters: DeadLetterTables
+  /** Runs `work` and makes it durable, or undoes it and throws. */
+  transact<T>(work: () => T): T
+  settle(settled: Settled, nowMs: number): void
+  /** Pages of the file that hold something, also within a transaction. */
+  usedBytes(): number
+  space(): Space
+}
+
+export function createSession(database: DatabaseSync): Session {
+  const queues = createQueueTables(database)
+  const deadLetters = createDeadLetterTables(database, queues)
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  const pageCount = database.prepare('PRAGMA page_count')
+  // A file keeps the page size that it was made with.
+  const pageBytes = numberAt(database.prepare('PRAGMA page_size').get(), 'page_size')
+  const freeCount = database.prepare('PRAGMA freelist_count')
+
+  function transact<T>(work: () => T): T {
+    begin.run()
+    try {
+      const result = work()
+      commit.run()
+      return result
+    } catch (error) {
+      deadLetters.forget()
+      // SQLite has undone it by itself after some failures of the disk.
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  function settle(settled: Settled, nowMs: number): void {
+    const exporter = queues.exporterId(settled.exporter)
+    for (const id of settled.ids) {
+      if (settled.death !== undefined) deadLetters.bury({ exporter, id, death: settled.death, nowMs })
+      else if (queues.dequeue(exporter, id)) queues.release(id)
+    }
+    queues.count(settled)
+  }
+
+  function usedBytes(): number {
+    const pages = numberAt(pageCount.get(), 'page_count') - numberAt(freeCount.get(), 'freelist_count')
+    return pages * pageBytes
+  }
+
+  function space(): Space {
+    const fileBytes = numberAt(pageCount.get(), 'page_count') * pageBytes
+    return { usedBytes: usedBytes(), fileBytes, ...deadLetters.count() }
+  }
+
+  return { queues, deadLetters, transact, settle, usedBytes, space }
+}
