@@ -7,13 +7,15 @@
  *
  * Source: contract section 4.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { AdminConfig, ListenAddress } from '../config/config.ts'
 import type { Emit } from '../telemetry/events.ts'
 import { describeFault } from './fault.ts'
 import { findObjection } from './guard.ts'
 import { listenOn } from './listen.ts'
+import { NO_SCHEMAS } from './no-schemas.ts'
+import { createServer } from './node-http.ts'
 import { readSecret } from './secret.ts'
 
 export interface Readiness {
@@ -130,6 +132,7 @@ function createRoutes(
   }
   const app = fastify({
     logger: false,
+    schemaController: NO_SCHEMAS,
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (_error, request, reply) => {
       reply.hijack()

@@ -215,8 +215,9 @@ function transcode(json: Body, signal: Signal, reservation: Reservation): Body |
     if (!reservation.grow(bytes.length)) return 'full'
     return { bytes, pin: bufferPin(bytes) }
   } finally {
-    json.pin.release()
+    // In this order: released bytes have no length.
     reservation.shrink(json.bytes.length)
+    json.pin.release()
   }
 }
 

@@ -8,7 +8,7 @@
  *
  * Source: opentelemetry-proto docs/specification.md, "OTLP/HTTP"; contract section 2, `receivers`.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ReceiverConfig } from '../config/config.ts'
@@ -22,6 +22,7 @@ import { type Handle, type Premises, type Route, serveExport } from './export-re
 import { createGate } from './gate.ts'
 import { INFLATIONS_MAX } from './inflate.ts'
 import { listenOn } from './listen.ts'
+import { createServer } from './node-http.ts'
 import { EXPECTATION, FOREIGN_ORIGIN, NOT_ALLOWED, NOT_FOUND, refusalOfParserError } from './refusals.ts'
 import { createRoutes, isRoute } from './routes.ts'
 import { createSlabPool, SLAB_IDLE_BYTES_MAX } from './slabs.ts'

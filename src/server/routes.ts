@@ -9,6 +9,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { SIGNAL_TRAITS, SIGNALS } from '../otlp/signal.ts'
 import type { Refusal } from './answer.ts'
 import type { Route } from './export-request.ts'
+import { NO_SCHEMAS } from './no-schemas.ts'
 import { BAD_URL, UNEXPECTED } from './refusals.ts'
 
 const ROUTES: ReadonlyMap<string, Route> = new Map([
@@ -29,6 +30,7 @@ export function createRoutes(to: {
 }): FastifyInstance {
   const app = fastify({
     logger: false,
+    schemaController: NO_SCHEMAS,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     frameworkErrors: (_error, request, reply) => {
       reply.hijack()

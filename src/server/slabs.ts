@@ -8,8 +8,12 @@
  */
 import type { Pin } from '../otlp/parcel.ts'
 
-/** The smallest slab: smaller bodies stay in the chunks that they came in. */
-export const SLAB_BYTES_MIN: number = 128 * 1024
+/** The smallest slab. */
+export const SLAB_BYTES_MIN: number = 16 * 1024
+/** A buffer of less is left to the garbage collector: it would cost more to give back. */
+const FREED_BYTES_MIN: number = 4 * 1024
+/** The buffers that Node cuts small ones out of are smaller. */
+const SHARED_BYTES_MAX: number = 128 * 1024
 /** The largest slab that is kept for reuse. Larger ones are allocated to measure and left to the collector. */
 export const SLAB_BYTES_MAX: number = 64 * 1024 * 1024
 /** What the pool keeps while nobody uses it. */
@@ -66,14 +70,17 @@ export function heapPin(bytes: number): Pin {
 }
 
 /**
- * A pin on bytes that nobody else refers to, with the whole buffer behind them. A large buffer is given back at the
- * last release and not left to the garbage collector, which buffers of this size would keep busy.
+ * A pin on bytes that nobody else refers to, with the whole buffer behind them. The buffer is given back at the last
+ * release, whoever reads it later finds it empty: left to the garbage collector, buffers of this size would be tens
+ * of megabytes before it comes by.
  */
 export function bufferPin(bytes: Uint8Array): Pin {
   const { buffer } = bytes
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < FREED_BYTES_MIN)
+    return heapPin(buffer.byteLength)
   // Node cuts small buffers out of shared ones: those must stay.
-  const isLarge = buffer instanceof ArrayBuffer && buffer.byteLength >= SLAB_BYTES_MIN
-  return isLarge ? countOwners(buffer.byteLength, () => buffer.transfer(0)) : heapPin(buffer.byteLength)
+  const isShared = buffer.byteLength < SHARED_BYTES_MAX && buffer.byteLength !== bytes.length
+  return isShared ? heapPin(buffer.byteLength) : countOwners(buffer.byteLength, () => buffer.transfer(0))
 }
 
 function countOwners(bytes: number, free: () => void): Pin {
