@@ -15,6 +15,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const sidecar = createSidecar(config, { clock: Date.now, random: Math.random, stderr: io.stderr })
   const stopAsked = untilStopSignal(io)
   const { receiver, admin } = await start(sidecar)
+  io.onReady()
   io.stderr(
     `laneway ready: OTLP on ${receiver.join(', ')}; admin on ${admin.join(', ')}; config ${config.source}\n`,
   )
