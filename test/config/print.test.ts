@@ -48,6 +48,7 @@ const FULL = readFileSync(join(config, 'full.yaml'), 'utf8')
 const WITH_REFERENCES = `
 storage: { directory: "\${env:DATA:-data}/x$$y" }
 admin: { token: "\${file:./token}" }
+hash_key: "\${env:HASH_KEY:-}\${file:./key}"
 exporters:
   otlp_http/a:
     endpoint: "https://\${env:WHO}:\${env:PASS}@h/\${env:PATH_PART:-p}?a=\${env:PASS}"
@@ -57,7 +58,7 @@ lanes: { log: { preset_rules: false, accept: [{ events: [any] }], exporters: [ot
 `
 
 t.test('references stay as they were written, and mean the same from anywhere', async (t) => {
-  const cwd = t.testdir({ 'laneway.yaml': WITH_REFERENCES, token: 'hunter2' })
+  const cwd = t.testdir({ 'laneway.yaml': WITH_REFERENCES, token: 'hunter2', key: 'hunter5'.repeat(5) })
   const env = { WHO: 'hunter3', PASS: 'hunter4' }
   const input = { files: [], set: [], env, cwd }
   const text = print(input)
@@ -72,6 +73,7 @@ t.test(
   async (t) => {
     const text = `
 admin: { token: hunter2 }
+hash_key: hunter2-and-31-more-of-its-characters
 exporters:
   otlp_http/a:
     endpoint: "https://hunter2:hunter2@h/?key=hunter2"
@@ -93,6 +95,7 @@ lanes: { log: { exporters: [otlp_http/a] } }
       t.same(keys.toSorted(), [
         'admin.token',
         'endpoint',
+        'hash_key',
         'headers.authorization',
         'headers.x',
         'headers.y',
@@ -106,6 +109,7 @@ t.test('whatever is valid can be printed and read again to the same behaviour', 
   const cwd = t.testdir()
   const env = { X: 'x', WHO: 'w', PASS: 'p' }
   writeFileSync(join(cwd, 'token'), 'hunter2')
+  writeFileSync(join(cwd, 'key'), 'hunter5'.repeat(5))
   let compared = 0
   fc.assert(
     fc.property(mutations([WITH_REFERENCES, FULL]), (text) => {
