@@ -35,7 +35,7 @@ export type Admission =
   | { readonly admitted: true }
   | {
       readonly admitted: false
-      readonly reason: 'queue_full' | 'stopping'
+      readonly reason: 'queue_full' | 'full' | 'stopping'
       readonly message: string
       readonly retryAfterSeconds: number
     }

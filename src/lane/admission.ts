@@ -12,7 +12,8 @@
  */
 import type { Parcel, Pin } from '../otlp/parcel.ts'
 import { copyChunks } from './batch.ts'
-import { ENTRY_OVERHEAD_BYTES, type ExporterQueue } from './queue.ts'
+import type { Commit, DurableParcel } from './commit.ts'
+import { type ExporterQueue, wastesItsPin } from './queue.ts'
 
 /** What a refused sender is told to wait: long enough for a backend to come back, short enough not to lose a session. */
 export const RETRY_AFTER_SECONDS = 5
@@ -21,26 +22,32 @@ export type Admission =
   | { readonly admitted: true }
   | {
       readonly admitted: false
-      readonly reason: 'queue_full' | 'stopping'
-      /** Names the exporter and the remedy; never content. */
+      /** `full`: the store. */
+      readonly reason: 'queue_full' | 'full' | 'stopping'
+      /** Names the exporter or the directory, and the remedy; never content. */
       readonly message: string
       readonly retryAfterSeconds: number
     }
 
-export type Admit = (parcels: readonly Parcel[]) => Promise<Admission>
-
-/** Makes parcels durable, all in one commit. What it refuses, the request is refused with. */
-export type Commit = (parcels: readonly Parcel[]) => Promise<Admission>
+/** `policy` is the digest of the policy that the parcels were made under; it is kept with what is durable. */
+export type Admit = (parcels: readonly Parcel[], policy?: string) => Promise<Admission>
 
 const ADMITTED: Admission = Object.freeze({ admitted: true })
 /** Made once: the hot path allocates no promise. */
 const ADMITTED_NOW = Promise.resolve(ADMITTED)
 
-/** `queuesByLane` holds the queues of a lane's exporters. `commit` undefined: all queues are in memory. */
+/** `queuesByLane` holds the queues of a lane's exporters. `commit` serves the durable ones among them. */
 export function createAdmission(
   queuesByLane: ReadonlyMap<string, readonly ExporterQueue[]>,
   commit?: Commit,
 ): Admit {
+  const durableByLane = new Map(
+    [...queuesByLane].map(([lane, queues]) => [
+      lane,
+      queues.filter(({ isDurable }) => isDurable).map(({ exporter }) => exporter),
+    ]),
+  )
+
   function queuesOf(parcel: Parcel): readonly ExporterQueue[] {
     const queues = queuesByLane.get(parcel.lane)
     if (queues === undefined) throw new Error(`no such lane: ${parcel.lane}`)
@@ -64,8 +71,8 @@ export function createAdmission(
 
   function reserveOne(parcel: Parcel): Admission | undefined {
     const queues = queuesOf(parcel)
-    const bytes = chargeOf(parcel)
     for (let index = 0; index < queues.length; index++) {
+      const bytes = queues[index].chargeOf(parcel)
       const reservation = queues[index].reserve(bytes)
       if (reservation === 'reserved') continue
       unreserveOne(parcel, index)
@@ -76,48 +83,56 @@ export function createAdmission(
 
   function unreserveOne(parcel: Parcel, queueCount: number): void {
     const queues = queuesOf(parcel)
-    for (let index = 0; index < queueCount; index++) queues[index].unreserve(chargeOf(parcel))
+    for (const queue of queues.slice(0, queueCount)) queue.unreserve(queue.chargeOf(parcel))
   }
 
-  function handOver(parcels: readonly Parcel[]): void {
+  /** `ids` are the store's, by parcel. */
+  function handOver(parcels: readonly Parcel[], ids?: ReadonlyMap<Parcel, number>): void {
     for (const parcel of parcels) {
       const queues = queuesOf(parcel)
       if (queues.length === 0) continue
-      const chargedBytes = chargeOf(parcel)
       const isCopied = wastesItsPin(parcel)
       const kept = isCopied ? copyOf(parcel) : parcel
-      for (const queue of queues) queue.push(kept, chargedBytes)
+      for (const queue of queues) {
+        queue.push(kept, queue.chargeOf(parcel), queue.isDurable ? ids?.get(parcel) : undefined)
+      }
       if (isCopied) kept.pin.release()
     }
   }
 
-  async function commitAndHandOver(parcels: readonly Parcel[], commitParcels: Commit): Promise<Admission> {
-    let committed = false
+  function durableOf(parcels: readonly Parcel[]): readonly DurableParcel[] {
+    return parcels
+      .map((parcel) => ({ parcel, exporters: durableByLane.get(parcel.lane) ?? [] }))
+      .filter(({ exporters }) => exporters.length > 0)
+  }
+
+  async function commitAndHandOver(
+    parcels: readonly Parcel[],
+    durable: readonly DurableParcel[],
+    { commit, policy }: { readonly commit: Commit; readonly policy: string },
+  ): Promise<Admission> {
+    let isCommitted = false
     try {
-      const admission = await commitParcels(parcels)
-      committed = admission.admitted
-      if (committed) handOver(parcels)
-      return admission
+      const committed = await commit(durable, policy)
+      if ('refusal' in committed) return committed.refusal
+      isCommitted = true
+      handOver(parcels, new Map(durable.map(({ parcel }, index) => [parcel, committed.ids[index]])))
+      return ADMITTED
     } finally {
-      if (!committed) for (const parcel of parcels) unreserveOne(parcel, queuesOf(parcel).length)
+      if (!isCommitted) for (const parcel of parcels) unreserveOne(parcel, queuesOf(parcel).length)
     }
   }
 
-  return (parcels) => {
+  return (parcels, policy = '') => {
     const admission = reserveAll(parcels)
     if (!admission.admitted) return Promise.resolve(admission)
-    if (commit !== undefined) return commitAndHandOver(parcels, commit)
+    if (commit !== undefined) {
+      const durable = durableOf(parcels)
+      if (durable.length > 0) return commitAndHandOver(parcels, durable, { commit, policy })
+    }
     handOver(parcels)
     return ADMITTED_NOW
   }
-}
-
-function wastesItsPin(parcel: Parcel): boolean {
-  return parcel.byteLength * 2 < parcel.pin.bytes
-}
-
-function chargeOf(parcel: Parcel): number {
-  return (wastesItsPin(parcel) ? parcel.byteLength : parcel.pin.bytes) + ENTRY_OVERHEAD_BYTES
 }
 
 /** The same parcel in memory of its own, with one owner: the caller. */

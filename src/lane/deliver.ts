@@ -42,7 +42,7 @@ export interface DeliveryOptions {
 
 export interface Delivery {
   isDown(): boolean
-  /** Sends what is queued without waiting for more; after `graceMs` what is left is lost, and counted. */
+  /** Sends what is queued without waiting for more; after `graceMs` what is left is lost, and counted, or stays on the disk. */
   close(graceMs: number): Promise<void>
 }
 
@@ -65,7 +65,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   queue.onChange(wake)
 
   function wake(): void {
-    if (phase === 'ended') queue.loseWaiting()
+    if (phase === 'ended') queue.giveUpWaiting()
     if (phase !== 'open' && isDrained()) onDrained?.()
     if (isFlushScheduled || queue.waitingParcels === 0 || busyConsumers >= consumers) return
     if (queue.waitingBytes < bytesWorthSending()) {
@@ -77,7 +77,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   function isDrained(): boolean {
-    return busyConsumers === 0 && queue.waitingParcels === 0 && queue.reservedBytes === 0
+    if (busyConsumers > 0 || queue.waitingParcels > 0 || queue.reservedBytes > 0) return false
+    return phase === 'ended' || !queue.hasBacklog
   }
 
   function bytesWorthSending(): number {
@@ -137,7 +138,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         for (const entry of entries) await deliver([entry])
         return
       }
-      if (phase === 'ended') return queue.settle(entries, 'lost')
+      if (phase === 'ended') return queue.giveUp(entries)
       const elapsedMs = Math.max(0, clock() - startedAtMs)
       const { detail, retryAfterMs } = outcome
       const delayMs = retryDelayMs(retry, { failures, elapsedMs, retryAfterMs, random: random() })
@@ -175,7 +176,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     entries: readonly QueueEntry[],
     { rejectedItems, message }: Extract<DeliveryOutcome, { kind: 'sent' }>,
   ): void {
-    queue.settle(entries, 'sent', rejectedItems)
+    queue.settle(entries, 'sent', { rejectedItems })
     if (rejectedItems > 0 || message !== '') {
       emit({ type: 'backend_refused', exporter, status: 200, items: rejectedItems, message })
     }
@@ -183,7 +184,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   function settleDead(entries: readonly QueueEntry[], status: number, message: string): void {
     const items = entries.reduce((sum, entry) => sum + entry.parcel.items, 0)
-    queue.settle(entries, 'dead')
+    queue.settle(entries, 'dead', { death: { status, message } })
     emit({ type: 'backend_refused', exporter, status, items, message })
   }
 

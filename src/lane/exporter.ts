@@ -6,6 +6,7 @@
  */
 import type { ExporterConfig, RetryConfig } from '../config/config.ts'
 import type { Emit } from '../telemetry/events.ts'
+import type { QueueStore } from './backlog.ts'
 import { createDelivery } from './deliver.ts'
 import { createDebugSender } from './exporters/debug.ts'
 import { createFileSender } from './exporters/file.ts'
@@ -20,6 +21,8 @@ export interface ExporterDeps {
   readonly random: () => number
   /** Writes text to the process's standard error; the text brings its own line end. */
   readonly stderr: (text: string) => void
+  /** Given: the queue is durable. */
+  readonly store?: QueueStore | undefined
 }
 
 export interface ExporterStats {
@@ -36,7 +39,7 @@ export interface Exporter {
   readonly name: string
   readonly queue: ExporterQueue
   stats(): ExporterStats
-  /** Delivers what is queued; what is left after `graceMs` is counted as lost. */
+  /** Delivers what is queued; what is left after `graceMs` is lost, and counted, or stays on the disk. */
   close(graceMs: number): Promise<void>
 }
 
@@ -51,8 +54,8 @@ const LOCAL_RETRY: RetryConfig = Object.freeze({
 })
 
 export function createExporter(config: ExporterConfig, deps: ExporterDeps): Exporter {
-  const { emit, clock, random } = deps
-  const queue = new ExporterQueue({ exporter: config.name, config: config.queue, emit, clock })
+  const { emit, clock, random, store } = deps
+  const queue = new ExporterQueue({ exporter: config.name, config: config.queue, emit, clock, store })
   const isRemote = config.kind === 'otlp_http'
   const delivery = createDelivery({
     queue,

@@ -3,25 +3,47 @@
  *
  *            reserve        push            take              settle
  *   admission ────► reserved ────► waiting ─────► in flight ─────────► gone, and its pin released
+ *                             └─► backlog ─┘ load
  *
- * It charges what a parcel keeps in memory, from the reservation to the end of its delivery, so `usedBytes` never
- * passes `bytesMax`. What is in flight is never dropped. Waiting parcels are kept by signal, since only parcels of
- * one signal can be joined. Everything that enters and leaves is told as an event, in the same step as the counts.
+ * It charges from the reservation to the end of the delivery, so `usedBytes` never passes `bytesMax`: in memory what
+ * a parcel keeps there, on the disk what it takes there. What is in flight is never dropped. Waiting parcels are kept
+ * by signal, since only parcels of one signal can be joined. Everything that enters and leaves is told as an event,
+ * in the same step as the counts.
+ *
+ * A durable queue has a store behind it, in which every parcel is before it is pushed. It keeps the oldest parcels
+ * in memory, up to MEMORY_BYTES_MAX; of those behind them only the store has the bytes.
  */
 import type { QueueConfig } from '../config/config.ts'
 import type { Parcel } from '../otlp/parcel.ts'
 import { SIGNALS, type Signal } from '../otlp/signal.ts'
+import type { Amount, ExporterAccount, Replayed, Settled } from '../store/messages.ts'
 import type { Emit, TelemetryEvent } from '../telemetry/events.ts'
+import { Backlog, LOAD_BYTES_MAX, type QueueStore } from './backlog.ts'
 import { countForBatch } from './batch.ts'
+import { Fifo } from './fifo.ts'
 
 /** What a waiting parcel costs beside its bytes; without it a flood of tiny parcels would pass any bound. */
 export const ENTRY_OVERHEAD_BYTES = 256
+
+/** What a durable queue keeps in memory; three dead backends then cost less than 50 MiB. */
+export const MEMORY_BYTES_MAX: number = 16 * 1024 * 1024
 
 export interface QueueEntry {
   readonly parcel: Parcel
   readonly chargedBytes: number
   readonly sequence: number
   readonly admittedAtMs: number
+  /** The store's; undefined in a queue that is in memory. */
+  readonly id: number | undefined
+}
+
+/** Whether a parcel would keep much more memory than its own bytes; then it is copied. */
+export function wastesItsPin(parcel: Parcel): boolean {
+  return parcel.byteLength * 2 < parcel.pin.bytes
+}
+
+function memoryBytesOf(parcel: Parcel): number {
+  return (wastesItsPin(parcel) ? parcel.byteLength : parcel.pin.bytes) + ENTRY_OVERHEAD_BYTES
 }
 
 type SettledOutcome = Extract<TelemetryEvent, { type: 'parcel_settled' }>['outcome']
@@ -31,6 +53,8 @@ export interface QueueOptions {
   readonly config: Pick<QueueConfig, 'bytesMax' | 'onFull'>
   readonly emit: Emit
   readonly clock: () => number
+  /** Given: the queue is durable. */
+  readonly store?: QueueStore | undefined
 }
 
 export class ExporterQueue {
@@ -39,7 +63,9 @@ export class ExporterQueue {
   readonly #dropsOldest: boolean
   readonly #emit: Emit
   readonly #clock: () => number
-  readonly #waiting: Readonly<Record<Signal, Fifo>> = {
+  readonly #store: QueueStore | undefined
+  readonly #backlog: Backlog | undefined
+  readonly #waiting: Readonly<Record<Signal, Fifo<QueueEntry>>> = {
     logs: new Fifo(),
     traces: new Fifo(),
     metrics: new Fifo(),
@@ -48,23 +74,27 @@ export class ExporterQueue {
   #reservedBytes = 0
   #waitingChargedBytes = 0
   #inFlightChargedBytes = 0
+  /** Of a durable queue: what it keeps in memory, waiting and in flight. */
+  #memoryBytes = 0
   #sequence = 0
   #stopped = false
   #onChange: () => void = () => {}
 
-  /** Bytes of parcels that wait, as a backend would see them. */
-  waitingBytes = 0
+  /** Parcels that wait in memory: what `take` can give now. */
   waitingParcels = 0
+  #waitingBytes = 0
   /** Items and bytes that are neither delivered nor given up, in flight included. */
   queuedItems = 0
   queuedBytes = 0
 
-  constructor({ exporter, config, emit, clock }: QueueOptions) {
+  constructor({ exporter, config, emit, clock, store }: QueueOptions) {
     this.exporter = exporter
     this.bytesMax = config.bytesMax
     this.#dropsOldest = config.onFull === 'drop_oldest'
     this.#emit = emit
     this.#clock = clock
+    this.#store = store
+    this.#backlog = store && new Backlog(exporter, store)
   }
 
   /** Called when parcels were pushed or a reservation was given back. */
@@ -72,8 +102,28 @@ export class ExporterQueue {
     this.#onChange = listener
   }
 
+  get isDurable(): boolean {
+    return this.#store !== undefined
+  }
+
+  /** What a parcel counts for in `reserve`. */
+  chargeOf(parcel: Parcel): number {
+    return this.isDurable ? parcel.byteLength + ENTRY_OVERHEAD_BYTES : memoryBytesOf(parcel)
+  }
+
   get usedBytes(): number {
-    return this.#reservedBytes + this.#waitingChargedBytes + this.#inFlightChargedBytes
+    const { parcels = 0, bytes = 0 } = this.#backlog ?? {}
+    const backlogBytes = bytes + parcels * ENTRY_OVERHEAD_BYTES
+    return this.#reservedBytes + this.#waitingChargedBytes + this.#inFlightChargedBytes + backlogBytes
+  }
+
+  /** Bytes of parcels that wait, as a backend would see them, those on the disk included. */
+  get waitingBytes(): number {
+    return this.#waitingBytes + (this.#backlog?.bytes ?? 0)
+  }
+
+  get hasBacklog(): boolean {
+    return this.#backlog !== undefined && this.#backlog.parcels > 0
   }
 
   get reservedBytes(): number {
@@ -108,24 +158,52 @@ export class ExporterQueue {
     while (this.usedBytes > this.bytesMax && this.waitingParcels > 0) this.#loseHead(this.#oldestSignal())
   }
 
-  /** Turns a reservation of `chargedBytes` into a waiting parcel. Cannot fail. */
-  push(parcel: Parcel, chargedBytes: number): void {
-    parcel.pin.retain()
+  /** Turns a reservation of `chargedBytes` into a waiting parcel; `id` is the store's. Cannot fail. */
+  push(parcel: Parcel, chargedBytes: number, id?: number): void {
+    const { items, byteLength: bytes } = parcel
+    const admittedAtMs = this.#clock()
     this.#reservedBytes -= chargedBytes
-    this.#waitingChargedBytes += chargedBytes
-    this.waitingBytes += parcel.byteLength
-    this.waitingParcels++
-    this.queuedItems += parcel.items
-    this.queuedBytes += parcel.byteLength
-    const entry = { parcel, chargedBytes, sequence: this.#sequence++, admittedAtMs: this.#clock() }
-    this.#waiting[parcel.signal].push(entry)
-    this.#emit({
-      type: 'parcel_admitted',
-      exporter: this.exporter,
-      items: parcel.items,
-      bytes: parcel.byteLength,
-    })
+    this.queuedItems += items
+    this.queuedBytes += bytes
+    if (this.#backlog !== undefined && id !== undefined && !this.#hasMemoryFor(parcel)) {
+      this.#backlog.add({ id, items, bytes, admittedAtMs })
+    } else {
+      parcel.pin.retain()
+      this.#wait({ parcel, chargedBytes, admittedAtMs, id, sequence: this.#sequence++ })
+    }
+    this.#emit({ type: 'parcel_admitted', exporter: this.exporter, items, bytes })
     this.#onChange()
+  }
+
+  /** Takes over what an earlier run left behind, and its counts. */
+  resume(account: ExporterAccount): void {
+    const { queued, settled } = account
+    this.#backlog?.resume(account)
+    this.queuedItems += queued.items
+    this.queuedBytes += queued.bytes
+    const all = [queued, ...Object.values(settled)]
+    const items = all.reduce((sum, amount) => sum + amount.items, 0)
+    const bytes = all.reduce((sum, amount) => sum + amount.bytes, 0)
+    this.#emit({ type: 'parcel_admitted', exporter: this.exporter, items, bytes })
+    for (const outcome of OUTCOMES) {
+      this.#emit({ type: 'parcel_settled', exporter: this.exporter, outcome, ...settled[outcome] })
+    }
+    this.#loadMore()
+  }
+
+  /** Takes back what was a dead letter: it counts as queued again, and no longer as dead. */
+  readmit({ id, items, bytes, admittedMs }: Replayed): void {
+    this.#backlog?.add({ id, items, bytes, admittedAtMs: admittedMs })
+    this.queuedItems += items
+    this.queuedBytes += bytes
+    this.#emit({
+      type: 'parcel_settled',
+      exporter: this.exporter,
+      outcome: 'dead',
+      items: -items,
+      bytes: -bytes,
+    })
+    this.#loadMore()
   }
 
   /** The parcels of the next request: of one signal, the oldest one's, up to `bytesMax` together. Empty if none wait. */
@@ -133,41 +211,56 @@ export class ExporterQueue {
     if (this.waitingParcels === 0) return []
     const fifo = this.#waiting[this.#oldestSignal()]
     const entries: QueueEntry[] = []
-    for (let count = countForBatch(fifo.byteLengths(), bytesMax); count > 0; count--) {
+    for (let count = countForBatch(byteLengthsOf(fifo), bytesMax); count > 0; count--) {
       const entry = fifo.shift()
       this.#leaveWaiting(entry)
       this.#inFlightChargedBytes += entry.chargedBytes
       this.#inFlight.add(entry)
       entries.push(entry)
     }
+    this.#loadMore()
     return entries
   }
 
-  /** Ends the delivery of `entries`; `rejectedItems` of their items count as rejected, the others as `outcome`. */
-  settle(entries: readonly QueueEntry[], outcome: SettledOutcome, rejectedItems = 0): void {
+  /**
+   * Ends the delivery of `entries`; `rejectedItems` of their items count as rejected, the others as `outcome`.
+   * With `death` those of a durable queue become dead letters.
+   */
+  settle(
+    entries: readonly QueueEntry[],
+    outcome: SettledOutcome,
+    { rejectedItems = 0, death }: { readonly rejectedItems?: number; readonly death?: Settled['death'] } = {},
+  ): void {
     let items = 0
     let bytes = 0
     for (const entry of entries) {
-      this.#inFlight.delete(entry)
-      this.#inFlightChargedBytes -= entry.chargedBytes
+      this.#leaveFlight(entry)
       items += entry.parcel.items
       bytes += entry.parcel.byteLength
-      entry.parcel.pin.release()
     }
     const rejected = Math.min(rejectedItems, items)
-    if (rejected > 0) {
-      const rejectedBytes = Math.round((bytes * rejected) / items)
-      this.#tell('rejected', rejected, rejectedBytes)
-      items -= rejected
-      bytes -= rejectedBytes
-      if (items === 0 && bytes === 0) return
-    }
-    this.#tell(outcome, items, bytes)
+    const rejectedBytes = rejected > 0 ? Math.round((bytes * rejected) / items) : 0
+    const amounts = [
+      { outcome: 'rejected', items: rejected, bytes: rejectedBytes } as const,
+      { outcome, items: items - rejected, bytes: bytes - rejectedBytes } as const,
+    ].filter((amount) => amount.items > 0 || (amount.outcome === outcome && amount.bytes > 0))
+    this.#tell(entries, amounts, death)
+    this.#loadMore()
   }
 
-  /** Gives up all that waits. */
-  loseWaiting(): void {
-    while (this.waitingParcels > 0) this.#loseHead(this.#oldestSignal())
+  /** Ends the delivery of `entries` without success, at the end of the process: lost, or left on the disk. */
+  giveUp(entries: readonly QueueEntry[]): void {
+    if (!this.isDurable) this.settle(entries, 'lost')
+    else for (const entry of entries) this.#leaveFlight(entry)
+  }
+
+  /** Gives up all that waits, at the end of the process: it is lost, or left on the disk. */
+  giveUpWaiting(): void {
+    this.#backlog?.close()
+    while (this.waitingParcels > 0) {
+      if (this.isDurable) this.#shiftWaiting(this.#oldestSignal()).parcel.pin.release()
+      else this.#loseHead(this.#oldestSignal())
+    }
   }
 
   /** When the oldest parcel that is still here was admitted; undefined if none is. */
@@ -177,7 +270,7 @@ export class ExporterQueue {
     for (const entry of this.#inFlight) {
       if (oldest === undefined || entry.sequence < oldest.sequence) oldest = entry
     }
-    return oldest?.admittedAtMs
+    return oldest?.admittedAtMs ?? (this.hasBacklog ? this.#backlog?.oldestAtMs : undefined)
   }
 
   #oldestSignal(): Signal {
@@ -193,59 +286,87 @@ export class ExporterQueue {
     return oldest
   }
 
+  #hasMemoryFor(parcel: Parcel): boolean {
+    return !this.hasBacklog && this.#memoryBytes + memoryBytesOf(parcel) <= MEMORY_BYTES_MAX
+  }
+
+  #wait(entry: QueueEntry): void {
+    const { parcel, chargedBytes } = entry
+    this.#waitingChargedBytes += chargedBytes
+    this.#waitingBytes += parcel.byteLength
+    this.#memoryBytes += memoryBytesOf(parcel)
+    this.waitingParcels++
+    this.#waiting[parcel.signal].push(entry)
+  }
+
+  /** Reads the backlog back as memory becomes free, ahead of its turn. */
+  #loadMore(): void {
+    if (this.hasBacklog && this.#memoryBytes + LOAD_BYTES_MAX <= MEMORY_BYTES_MAX) void this.#load()
+  }
+
+  async #load(): Promise<void> {
+    const found = await this.#backlog?.load()
+    if (found === undefined) return
+    for (const { id, parcel, admittedAtMs } of found.loaded) {
+      this.#wait({
+        parcel,
+        chargedBytes: this.chargeOf(parcel),
+        admittedAtMs,
+        id,
+        sequence: this.#sequence++,
+      })
+    }
+    const { parcels, ...gone } = found.gone
+    if (parcels > 0) this.#tell([], [{ outcome: 'lost', ...gone }])
+    this.#onChange()
+    this.#loadMore()
+  }
+
   #loseHead(signal: Signal): void {
+    const entry = this.#shiftWaiting(signal)
+    const { items, byteLength: bytes, pin } = entry.parcel
+    pin.release()
+    this.#tell([entry], [{ outcome: 'lost', items, bytes }])
+  }
+
+  #shiftWaiting(signal: Signal): QueueEntry {
     const entry = this.#waiting[signal].shift()
     this.#leaveWaiting(entry)
-    entry.parcel.pin.release()
-    this.#tell('lost', entry.parcel.items, entry.parcel.byteLength)
+    this.#memoryBytes -= memoryBytesOf(entry.parcel)
+    return entry
   }
 
   #leaveWaiting(entry: QueueEntry): void {
     this.#waitingChargedBytes -= entry.chargedBytes
-    this.waitingBytes -= entry.parcel.byteLength
+    this.#waitingBytes -= entry.parcel.byteLength
     this.waitingParcels--
   }
 
+  #leaveFlight(entry: QueueEntry): void {
+    this.#inFlight.delete(entry)
+    this.#inFlightChargedBytes -= entry.chargedBytes
+    this.#memoryBytes -= memoryBytesOf(entry.parcel)
+    entry.parcel.pin.release()
+  }
+
   /** The counts change before anybody hears of it, so that admitted = queued + settled whenever it is read. */
-  #tell(outcome: SettledOutcome, items: number, bytes: number): void {
-    this.queuedItems -= items
-    this.queuedBytes -= bytes
-    this.#emit({ type: 'parcel_settled', exporter: this.exporter, outcome, items, bytes })
+  #tell(
+    entries: readonly QueueEntry[],
+    amounts: readonly (Amount & { readonly outcome: SettledOutcome })[],
+    death?: Settled['death'],
+  ): void {
+    const ids = entries.map(({ id }) => id).filter((id) => id !== undefined)
+    this.#store?.settle({ exporter: this.exporter, ids, amounts, death })
+    for (const amount of amounts) {
+      this.queuedItems -= amount.items
+      this.queuedBytes -= amount.bytes
+      this.#emit({ type: 'parcel_settled', exporter: this.exporter, ...amount })
+    }
   }
 }
 
-/** An array with a moving head; the room in front of it is given back when it is the larger half. */
-class Fifo {
-  #entries: (QueueEntry | undefined)[] = []
-  #head = 0
+const OUTCOMES: readonly SettledOutcome[] = ['sent', 'rejected', 'dead', 'lost']
 
-  push(entry: QueueEntry): void {
-    this.#entries.push(entry)
-  }
-
-  head(): QueueEntry | undefined {
-    return this.#entries[this.#head]
-  }
-
-  /** The caller knows that it is not empty. */
-  shift(): QueueEntry {
-    const entry = this.#entries[this.#head]
-    if (entry === undefined) throw new Error('shift of an empty queue')
-    // Cleared, so that the bytes of a delivered parcel are not kept by this array.
-    this.#entries[this.#head++] = undefined
-    if (this.#head === this.#entries.length) {
-      this.#entries.length = 0
-      this.#head = 0
-    } else if (this.#head >= 1024 && this.#head * 2 >= this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head)
-      this.#head = 0
-    }
-    return entry
-  }
-
-  *byteLengths(): Generator<number> {
-    for (let index = this.#head; index < this.#entries.length; index++) {
-      yield this.#entries[index]?.parcel.byteLength ?? 0
-    }
-  }
+function* byteLengthsOf(entries: Iterable<QueueEntry>): Generator<number> {
+  for (const { parcel } of entries) yield parcel.byteLength
 }

@@ -1,6 +1,7 @@
 /** Admission: all queues or none, what is charged, and who holds the memory. */
 import t from 'tap'
-import { type Admission, createAdmission } from '../../src/lane/admission.ts'
+import { createAdmission } from '../../src/lane/admission.ts'
+import type { Committed, DurableParcel } from '../../src/lane/commit.ts'
 import { ENTRY_OVERHEAD_BYTES, ExporterQueue } from '../../src/lane/queue.ts'
 import { CountedPin, createRecorder, parcelOf } from './support.ts'
 
@@ -133,26 +134,45 @@ t.test('a parcel of half of its pin or more holds it, once for each exporter', a
 })
 
 t.test('nothing is handed over before the commit, and a commit that fails gives the room back', async (t) => {
-  const { queue, recorder } = queueOf(10 * CHARGE)
-  const refusal: Admission = { admitted: false, reason: 'queue_full', message: 'disk', retryAfterSeconds: 1 }
-  let finish: (admission: Admission | Error) => void = () => {}
+  const recorder = createRecorder()
+  const store = { load: async () => [], settle: () => {} }
+  const config = { bytesMax: 10 * CHARGE, onFull: 'refuse' } as const
+  const queue = new ExporterQueue({
+    exporter: 'otlp_http/a',
+    config,
+    emit: recorder.emit,
+    clock: () => 0,
+    store,
+  })
+  const refusal = { admitted: false, reason: 'full', message: 'disk', retryAfterSeconds: 1 } as const
+  let finish: (result: Committed | Error) => void = () => {}
+  const asked: (readonly [readonly DurableParcel[], string])[] = []
   const admit = createAdmission(
-    new Map([['log', [queue]]]),
-    () =>
-      new Promise((resolve, reject) => {
+    new Map([
+      ['log', [queue]],
+      ['none', []],
+    ]),
+    (parcels, policy) => {
+      asked.push([parcels, policy])
+      return new Promise((resolve, reject) => {
         finish = (result) => (result instanceof Error ? reject(result) : resolve(result))
-      }),
+      })
+    },
   )
-  for (const result of [refusal, new Error('commit'), { admitted: true } as const]) {
-    const admitting = admit([held().parcel])
-    t.equal(queue.usedBytes, CHARGE, 'reserved at once')
+  for (const result of [{ refusal }, new Error('commit'), { ids: [7] }]) {
+    const { parcel } = held()
+    const idle = held(501, new CountedPin(1000), 'none').parcel
+    const admitting = admit([idle, parcel], 'digest')
+    t.equal(queue.usedBytes, 501 + ENTRY_OVERHEAD_BYTES, 'reserved at once: what it takes on the disk')
     t.equal(recorder.totals.admitted, 0)
+    t.same(asked.at(-1), [[{ parcel, exporters: ['otlp_http/a'] }], 'digest'])
     finish(result)
     if (result instanceof Error) await t.rejects(admitting, result)
-    else t.same(await admitting, result)
+    else t.same(await admitting, 'refusal' in result ? refusal : { admitted: true })
   }
-  t.equal(queue.usedBytes, CHARGE)
+  t.equal(queue.usedBytes, 501 + ENTRY_OVERHEAD_BYTES)
   t.equal(recorder.totals.admitted, 1)
+  t.equal(queue.take(1)[0].id, 7)
 })
 
 t.test('a request without parcels is admitted', async (t) => {
