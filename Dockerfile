@@ -5,7 +5,7 @@
 #
 # The last stage starts from nothing and gets the official Node binary, the shared libraries that it names, and the
 # order in which host names are looked up (without that file glibc asks DNS before /etc/hosts). With the application
-# that is 157 MB, 60 MB compressed, and no shell or package manager. It is smaller than node:24-alpine, which brings
+# that is 157 MiB, 57 MiB compressed, and no shell or package manager. It is smaller than node:24-alpine, which brings
 # npm, yarn and a userland that nothing here calls, and it keeps the glibc build of Node, which Node's own release
 # team tests; Alpine's is linked to musl, a lower support tier. SQLite, zstd and CA certificates are in the binary.
 
