@@ -6,19 +6,11 @@
  * is an error that names its file: another key in its place would silently break every join on hashed values.
  */
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SecretText } from '../config/config.ts'
 import { CommandError } from '../errors.ts'
+import { FILE_MODE, prepareDirectory, syncDirectory, syncFile } from './directory.ts'
 
 const FILE = 'hash.key'
 
@@ -68,32 +60,16 @@ function longEnough(key: Uint8Array, bytesMin: number, name: string): Uint8Array
 /** Written beside its place and then moved there: a crash leaves the whole key or none. */
 function makeKey(directory: string, path: string, bytes: number): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const ignore = join(directory, '.gitignore')
-    if (!existsSync(ignore)) writeFileSync(ignore, '*\n', { mode: 0o600 })
+    prepareDirectory(directory)
     const draft = `${path}.${randomBytes(8).toString('hex')}`
-    const file = openSync(draft, 'wx', 0o600)
-    try {
-      writeFileSync(file, randomBytes(bytes))
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
+    writeFileSync(draft, randomBytes(bytes), { mode: FILE_MODE, flag: 'wx' })
+    syncFile(draft)
     renameSync(draft, path)
-    syncFolder(directory)
+    syncDirectory(directory)
   } catch (error) {
     throw new CommandError(
       `cannot keep a key for the hash verb: ${reasonOf(error)}; make storage.directory writable, or give \`hash_key\``,
     )
-  }
-}
-
-function syncFolder(directory: string): void {
-  const folder = openSync(directory, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }
 

@@ -1,9 +1,10 @@
 /** The key of the hash verb: given, made, kept, refused. */
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { CommandError } from '../../src/errors.ts'
 import { readHashKey } from '../../src/store/hash-key.ts'
+import { checkoutMain, runToEnd, startSidecar } from '../cli/process.ts'
 
 const bytesMin = 32
 
@@ -77,4 +78,33 @@ t.test('a folder that cannot be made is named, with what to do', async (t) => {
     said,
     /cannot keep a key for the hash verb: .*file.*; make storage\.directory writable, or give `hash_key`/,
   )
+})
+
+const HASHING = `
+exporters: { debug: {} }
+receivers: { otlp: { protocols: { http: { endpoint: "127.0.0.1:0" } } } }
+admin: { endpoint: "127.0.0.1:0" }
+lanes: { trace: { exporters: [debug] } }
+`
+
+t.test('a sidecar makes the key where a lane hashes, and no other command does', async (t) => {
+  const cwd = t.testdir({
+    'laneway.yaml': HASHING,
+    'strict.yaml': `${HASHING}policy: { preset: codex-strict }`,
+  })
+  const program = { main: checkoutMain, cwd }
+  for (const command of ['validate', 'print-config']) t.equal((await runToEnd(program, [command])).code, 0)
+  const strict = await startSidecar(program, ['run', '--config', 'strict.yaml'])
+  await strict.stop()
+  t.notOk(existsSync(join(cwd, 'laneway-data', 'hash.key')), 'the strict preset hashes nothing')
+  const sidecar = await startSidecar(program, ['run'])
+  await sidecar.stop()
+  t.equal(readFileSync(join(cwd, 'laneway-data', 'hash.key')).length, 32)
+})
+
+t.test('a sidecar whose key is cut short does not start, and says which file it is', async (t) => {
+  const cwd = t.testdir({ 'laneway.yaml': HASHING, 'laneway-data': { 'hash.key': 'short' } })
+  const { code, stderr } = await runToEnd({ main: checkoutMain, cwd }, ['run'])
+  t.equal(code, 1)
+  t.match(stderr, /laneway-data\/hash\.key, is 5 bytes long/)
 })
