@@ -30,22 +30,84 @@ const MEMBERS: ReadonlySet<number> = new Set([
 ])
 
 /**
- * Whether the KeyValue in `[start, end)` has the usual shape and a key of a length that is not marked in `lengths`
- * (256 entries): then nobody asks for it, and the walk may step over it. Most attributes are told apart by this.
+ * Steps over attributes that nobody asks for, as many as follow each other from `at` on: fields with the one-byte
+ * `tag`, in the usual shape, whose key has a length that is not marked in `lengths` (256 entries). Most attributes are
+ * told apart by this. Returns the offset of the first field that is not such a one.
  */
-export function isUnwanted(bytes: Uint8Array, start: number, end: number, lengths: Uint8Array): boolean {
-  if (start + 4 > end || bytes[start] !== KEY) return false
-  const keyLength = bytes[start + 1]
-  if (keyLength >= 0x80 || lengths[keyLength] !== 0) return false
-  const keyEnd = start + 2 + keyLength
-  if (keyEnd + 2 > end || bytes[keyEnd] !== VALUE) return false
-  const valueLength = bytes[keyEnd + 1]
-  if (valueLength < 0x80) return keyEnd + 2 + valueLength === end
-  return (
-    keyEnd + 3 <= end &&
-    bytes[keyEnd + 2] < 0x80 &&
-    keyEnd + 3 + (valueLength & 0x7f) + (bytes[keyEnd + 2] << 7) === end
-  )
+export function skipUnwanted(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  tag: number,
+  lengths: Uint8Array,
+): number {
+  let next = at
+  while (next + 6 < end && bytes[next] === tag) {
+    let start = next + 2
+    let size = bytes[next + 1]
+    if (size >= 0x80) {
+      if (bytes[start] >= 0x80) return next
+      size = (size & 0x7f) | (bytes[start++] << 7)
+    }
+    const stop = start + size
+    const keyLength = bytes[start + 1]
+    const keyEnd = start + 2 + keyLength
+    if (stop > end || keyEnd + 2 > stop) return next
+    if (bytes[start] !== KEY || keyLength >= 0x80 || lengths[keyLength] !== 0 || bytes[keyEnd] !== VALUE)
+      return next
+    const valueSize = bytes[keyEnd + 1]
+    if (valueSize < 0x80) {
+      if (keyEnd + 2 + valueSize !== stop) return next
+    } else if (
+      keyEnd + 3 + (valueSize & 0x7f) + (bytes[keyEnd + 2] << 7) !== stop ||
+      bytes[keyEnd + 2] >= 0x80
+    ) {
+      return next
+    }
+    next = stop
+  }
+  return next
+}
+
+/**
+ * Where the key ends of a KeyValue that has the usual shape and a value that is one scalar; 0 for any other. The key
+ * starts at `start + 2`. Nearly every attribute is such a one, and this tells so in the fewest steps.
+ */
+export function usualKeyEnd(bytes: Uint8Array, start: number, end: number): number {
+  const keyEnd = start + 2 + bytes[start + 1]
+  if (keyEnd + 4 > end || bytes[start] !== KEY || bytes[start + 1] >= 0x80 || bytes[keyEnd] !== VALUE)
+    return 0
+  let at = keyEnd + 2
+  let size = bytes[keyEnd + 1]
+  if (size >= 0x80) {
+    if (bytes[at] >= 0x80) return 0
+    size = (size & 0x7f) | (bytes[at++] << 7)
+  }
+  return at + size === end && isOneScalar(bytes, at, end) ? keyEnd : 0
+}
+
+/** Whether the AnyValue in `[start, end)`, which is not empty, is one scalar in the usual shape. */
+function isOneScalar(bytes: Uint8Array, start: number, end: number): boolean {
+  switch (bytes[start]) {
+    case STRING:
+    case BYTES: {
+      const length = bytes[start + 1]
+      if (length < 0x80) return start + 2 + length === end
+      return (
+        start + 3 <= end &&
+        bytes[start + 2] < 0x80 &&
+        start + 3 + (length & 0x7f) + (bytes[start + 2] << 7) === end
+      )
+    }
+    case BOOL:
+    case INT:
+      for (let at = start + 1; at < end; at++) if (bytes[at] < 0x80) return at + 1 === end
+      return false
+    case DOUBLE:
+      return end - start === 9
+    default:
+      return false
+  }
 }
 
 /** Scratch: holds the last KeyValue read. */
@@ -93,28 +155,8 @@ export class AttributeReader {
 
   /** Whether the value certainly holds no further attributes: it is one scalar, or nothing, in the usual shape. */
   isScalar(bytes: Uint8Array): boolean {
-    const start = this.valueStart
-    const size = this.valueEnd - start
     if (this.pieces !== 1) return this.pieces === 0
-    if (size < 2) return size === 0
-    switch (bytes[start]) {
-      case STRING:
-      case BYTES:
-        return bytes[start + 1] < 0x80
-          ? size === 2 + bytes[start + 1]
-          : size > 2 &&
-              bytes[start + 2] < 0x80 &&
-              size === 3 + (bytes[start + 1] & 0x7f) + (bytes[start + 2] << 7)
-      case BOOL:
-      case INT:
-        for (let at = start + 1; at < this.valueEnd; at++)
-          if (bytes[at] < 0x80) return at + 1 === this.valueEnd
-        return false
-      case DOUBLE:
-        return size === 9
-      default:
-        return false
-    }
+    return this.valueStart === this.valueEnd || isOneScalar(bytes, this.valueStart, this.valueEnd)
   }
 
   /** Reads the value: true if it is a string, whose range is then in `stringStart`, `stringEnd`. */

@@ -29,10 +29,15 @@ const tagMax = 0xffff_ffff
  */
 export class Cursor {
   bytes: Uint8Array = new Uint8Array(0)
+  /** The same bytes, to be read several at a time. */
+  view: DataView = new DataView(new ArrayBuffer(0))
   at = 0
 
   reset(bytes: Uint8Array, at: number): void {
-    this.bytes = bytes
+    if (bytes !== this.bytes) {
+      this.bytes = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
     this.at = at
   }
 

@@ -246,7 +246,7 @@ function measure(ops: Int32Array, sourceLength: number): number {
 }
 
 /** A native copy has a fixed price; below this size a loop is cheaper. */
-const smallCopyBytes = 32
+const smallCopyBytes = 24
 
 function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, to: number): number {
   const size = end - start

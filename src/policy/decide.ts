@@ -9,7 +9,7 @@ import type { Position } from '../errors.ts'
 import type { Carriage, Signal } from '../otlp/signal.ts'
 import { type AcceptLine, type Facts, holds, isNamedBy, type Step, stepsFor } from './accept.ts'
 import { type ByteString, type Classify, noTarget, type TargetClass, toByteString } from './family.ts'
-import { isNearMissOf } from './finding.ts'
+import { type FindingKind, isNearMissOf } from './finding.ts'
 import type { Fallback, Verdict, Verdicts } from './verdict.ts'
 
 export interface Decision {
@@ -23,15 +23,25 @@ export interface Decision {
 export interface Subject {
   readonly text: ByteString
   readonly target: TargetClass
-  /** Whether its events are of the namespace and nobody has reviewed them: a finding. */
-  readonly isUnreviewed: boolean
-  /** Whether it looks like a target of the policy and is none: a finding. */
-  readonly isNearMiss: boolean
+  /** What a person should review about its events. */
+  readonly findings: readonly FindingKind[]
   /** Whether some traces lane takes events of this target: what a doubtful target must never be. */
   readonly isTraceSafe: boolean
   readonly decisions: Partial<Record<Carriage, Decision>>
   /** Decisions on events whose target is in doubt and stands for this one. */
   readonly doubtful: Partial<Record<Carriage, Decision>>
+  /** The judgments on items that are beyond doubt. */
+  readonly judged: Partial<Record<Carriage, Judged>>
+}
+
+/** What is known of an item when its target is. */
+export interface Judged {
+  readonly decision: Decision
+  /** The target that stands for one in doubt (empty if none can); undefined where there is no doubt. */
+  readonly standIn: ByteString | undefined
+  readonly findings: readonly FindingKind[]
+  /** The target that the findings are about. */
+  readonly about: ByteString
 }
 
 export interface DecidedLane {
@@ -121,7 +131,10 @@ export class Decider {
     const isUnreviewed =
       event.inNamespace && event.family === undefined && this.#disposal(event) !== undefined
     const isNearMiss = isNearMissOf(text, target, this.#spec.namespace, this.#familyTargets)
-    return { text, target, isTraceSafe, isUnreviewed, isNearMiss, decisions: {}, doubtful: {} }
+    const findings: FindingKind[] = []
+    if (isUnreviewed) findings.push('unreviewed_subsystem')
+    if (isNearMiss) findings.push('near_miss')
+    return { text, target, isTraceSafe, findings, decisions: {}, doubtful: {}, judged: {} }
   }
 
   /** Events of a family outside the namespace are foreign unless a lane names the family. */

@@ -8,7 +8,7 @@
  */
 import { MalformedRequest } from '../errors.ts'
 import { ARRAY, KVLIST } from '../otlp/any-value.ts'
-import { AttributeReader } from '../otlp/attribute.ts'
+import { AttributeReader, usualKeyEnd } from '../otlp/attribute.ts'
 import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Edits } from '../otlp/splice.ts'
 import { ValueChanger } from './change.ts'
@@ -31,6 +31,14 @@ const nestingMax = 96
 
 /** Hears what becomes of a field. `key` is a path joined by dots, or a text's name; never a value. */
 export type FieldWitness = (place: Place, key: string, action: FieldAction) => void
+
+/** Hears of attributes that no rule decided. */
+export interface UndecidedListener {
+  /** The key is the range of the request. */
+  flat(place: Place, action: FieldAction, keyStart: number, keyEnd: number): void
+  /** The key is a path joined by dots. */
+  nested(place: Place, action: FieldAction, key: string): void
+}
 
 /** The item that is walked. */
 export interface EditedItem {
@@ -56,7 +64,7 @@ export class FieldEditor {
   readonly #attribute = new AttributeReader()
   #bytes: Uint8Array = new Uint8Array(0)
   /** Counts attributes that no rule decided. */
-  undecided: ((place: Place, key: string) => void) | undefined
+  undecided: UndecidedListener | undefined
   witness: FieldWitness | undefined
 
   constructor(cursor: Cursor, edits: Edits, hashKey: Uint8Array) {
@@ -87,9 +95,12 @@ export class FieldEditor {
     let eventNameStart = 0
     let eventNameEnd = 0
     let texts: Map<number, readonly [start: number, end: number]> | undefined
+    const isQuiet = this.witness === undefined
     cursor.at = start
     while (cursor.at < end) {
+      if (isQuiet) this.#skipPlain(plan, context, end)
       const field = cursor.at
+      if (field === end) break
       const tag = cursor.tag(end)
       const kind = tag < 128 ? kinds[tag] : SKIP
       switch (kind) {
@@ -112,8 +123,8 @@ export class FieldEditor {
         case TEXT: {
           const textEnd = cursor.payloadEnd(end)
           const action = this.#textAction(plan.place, context, plan.texts[tag])
-          if (action.removes || action.changes.length > 0) {
-            edits.cut(field, textEnd)
+          if (action.removes || action.changes.length > 0) edits.cut(field, textEnd)
+          if (!action.removes && action.changes.length > 0) {
             texts ??= new Map()
             texts.set(tag, [cursor.at, textEnd])
           }
@@ -188,7 +199,7 @@ export class FieldEditor {
   carrierName(name: Uint8Array, attribute: Uint8Array | undefined, context: FieldContext): Uint8Array {
     const { removes, changes } = context.text('@name')
     if (!removes) return this.#values.text(Buffer.from(name), changes)
-    const action = context.attribute(eventNameKey, 0, eventNameKey.length)
+    const action = context.eventName
     if (attribute === undefined || action.removes) return Buffer.from('event')
     return this.#values.text(Buffer.from(attribute), action.changes)
   }
@@ -201,6 +212,29 @@ export class FieldEditor {
 
   // Attributes.
 
+  /** Steps over attributes in the usual shape that leave as they came, as many as follow each other. */
+  #skipPlain(plan: Plan, context: FieldContext, end: number): void {
+    const cursor = this.#cursor
+    const bytes = this.#bytes
+    const tag = plan.attributeTag
+    const nameLength = plan.fallbackName === 'event' ? eventNameKey.length : 0
+    let next = cursor.at
+    while (next + 6 < end && bytes[next] === tag) {
+      let start = next + 2
+      let size = bytes[next + 1]
+      if (size >= 0x80) {
+        if (bytes[start] >= 0x80) break
+        size = (size & 0x7f) | (bytes[start++] << 7)
+      }
+      const stop = start + size
+      const keyEnd = stop <= end ? usualKeyEnd(bytes, start, stop) : 0
+      if (keyEnd === 0 || keyEnd - start - 2 === nameLength) break
+      if (!context.attribute(cursor, start + 2, keyEnd).isPlain) break
+      next = stop
+    }
+    cursor.at = next
+  }
+
   /** Edits one attribute; true if it was removed. */
   #editAttribute(
     tag: number,
@@ -212,15 +246,16 @@ export class FieldEditor {
   ): boolean {
     const attribute = this.#attribute
     attribute.read(this.#cursor, start, end)
-    const action = context.attribute(this.#bytes, attribute.keyStart, attribute.keyEnd)
-    if (!action.isDecided) this.undecided?.(place, keyText(this.#bytes, attribute.keyStart, attribute.keyEnd))
+    const action = context.attribute(this.#cursor, attribute.keyStart, attribute.keyEnd)
+    if (!action.isDecided) this.undecided?.flat(place, action, attribute.keyStart, attribute.keyEnd)
     this.witness?.(place, keyText(this.#bytes, attribute.keyStart, attribute.keyEnd), action)
     if (action.removes) {
       this.#edits.cut(field, end)
       return true
     }
+    if (action.changes.length === 0 && attribute.isScalar(this.#bytes)) return false
+    const path = [latin1(this.#bytes, attribute.keyStart, attribute.keyEnd)]
     const isScalar = attribute.isScalar(this.#bytes)
-    const path = isScalar ? [] : [latin1(this.#bytes, attribute.keyStart, attribute.keyEnd)]
     if (action.changes.length > 0) {
       const change = this.#values.keyValue(tag, field, start, end, action.changes)
       if (change !== 'left') return change === 'removed'
@@ -292,7 +327,7 @@ export class FieldEditor {
     if (this.witness !== undefined || (this.undecided !== undefined && !action.isDecided)) {
       const key = Buffer.from(entryPath.join('.'), 'latin1').toString('utf8')
       this.witness?.(place, key, action)
-      if (!action.isDecided) this.undecided?.(place, key)
+      if (!action.isDecided) this.undecided?.nested(place, action, key)
     }
     if (action.removes) {
       this.#edits.cut(field, end)
@@ -349,7 +384,7 @@ export class FieldEditor {
   #namesRemovedKey(start: number, end: number, context: FieldContext): boolean {
     let isOrphan = false
     this.#cursor.eachDelimited(start, end, (tag, _, keyStart, keyEnd) => {
-      if (ENTITY_KEYS.has(tag) && context.attribute(this.#bytes, keyStart, keyEnd).removes) isOrphan = true
+      if (ENTITY_KEYS.has(tag) && context.attribute(this.#cursor, keyStart, keyEnd).removes) isOrphan = true
     })
     return isOrphan
   }
@@ -377,14 +412,13 @@ export class FieldEditor {
   ): void {
     if (texts !== undefined) {
       for (const [tag, [textStart, textEnd]] of texts) {
-        const { removes, changes } = context.text(plan.texts[tag])
-        if (!removes) this.#values.putText(end, tag, textStart, textEnd, changes)
+        this.#values.putText(end, tag, textStart, textEnd, context.text(plan.texts[tag]).changes)
       }
     }
     if (plan.fallbackName === undefined || !context.text('@name').removes) return
-    const tag = plan.texts.indexOf('@name')
+    const tag = plan.nameTag
     if (plan.fallbackName === 'event' && eventNameStart < eventNameEnd) {
-      const { changes } = context.attribute(eventNameKey, 0, eventNameKey.length)
+      const { changes } = context.eventName
       this.#values.putText(end, tag, eventNameStart, eventNameEnd, changes)
     } else if (item.targetStart < item.targetEnd) {
       this.#edits.putBytes(end, tag, this.#bytes, item.targetStart, item.targetEnd)

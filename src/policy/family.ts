@@ -92,52 +92,7 @@ function lengthsOf(targets: ReadonlyMap<ByteString, string>): readonly number[] 
   return [...new Set([...targets.keys()].map((target) => target.length))].sort((one, other) => other - one)
 }
 
-const slots = 1024
-const bytesMax = 128
-
-interface Remembered<Value> {
-  readonly hash: number
-  readonly bytes: Uint8Array
-  readonly value: Value
-}
-
-/**
- * Remembers what was made of the texts seen last, by their bytes, in a table that never grows: a flood of
- * invented targets costs time, not memory. Scratch state owned by a compiled policy.
- */
-export class Memory<Value> {
-  readonly #make: (text: ByteString) => Value
-  readonly #table: (Remembered<Value> | undefined)[]
-
-  constructor(make: (text: ByteString) => Value) {
-    this.#make = make
-    this.#table = new Array<Remembered<Value> | undefined>(slots).fill(undefined)
-  }
-
-  /** What is made of the text in `bytes[start, end)`. */
-  of(bytes: Uint8Array, start: number, end: number): Value {
-    const length = end - start
-    if (length > bytesMax) return this.#make(latin1(bytes, start, end))
-    let hash = length
-    for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193)
-    const slot = (hash ^ (hash >>> 15)) & (slots - 1)
-    const found = this.#table[slot]
-    if (found !== undefined && found.hash === hash && isAt(found.bytes, bytes, start, length))
-      return found.value
-    const value = this.#make(latin1(bytes, start, end))
-    // A copy: `slice` of a Buffer is a view, which would keep the request's memory and change with it.
-    this.#table[slot] = { hash, bytes: new Uint8Array(bytes.subarray(start, end)), value }
-    return value
-  }
-}
-
 /** The bytes of `[start, end)` as a byte string. */
 export function latin1(bytes: Uint8Array, start: number, end: number): ByteString {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
-}
-
-function isAt(needle: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
-  if (needle.length !== length) return false
-  for (let index = 0; index < length; index++) if (needle[index] !== bytes[start + index]) return false
-  return true
 }

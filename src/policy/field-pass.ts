@@ -8,19 +8,24 @@
 
 import type { Ranges } from '../otlp/scan.ts'
 import type { Carriage } from '../otlp/signal.ts'
-import type { EditedItem } from './edit.ts'
-import { type ByteString, toByteString } from './family.ts'
-import type { FindingSink } from './finding.ts'
+import type { EditedItem, UndecidedListener } from './edit.ts'
+import type { ByteString } from './family.ts'
+import { keyText } from './fields.ts'
+import { findingsMax } from './finding.ts'
 import type { Judge } from './judge.ts'
 import type { LaneRecord } from './lane-record.ts'
 import { fromBytes } from './lookup.ts'
 import type { Place } from './place.ts'
 import { type Plan, RESOURCE_PLAN, SCOPE_PLAN } from './plan.ts'
 import type { TargetReader } from './target.ts'
+import type { UndecidedKeys } from './undecided.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The item that is being edited, for what is found in it. */
 interface Current {
+  /** Counts that were asked for last, and of which place. */
+  keys: UndecidedKeys | undefined
+  place: Place
   family: string
   start: number
   end: number
@@ -37,15 +42,29 @@ export class FieldPass {
   /** The next part of each that has not been edited. */
   #resourcePart = 0
   #scopePart = 0
-  readonly #item: Current = { family: '', start: 0, end: 0 }
-  readonly #event: Current = { family: '', start: 0, end: 0 }
+  readonly #item: Current = { keys: undefined, place: 'span', family: '', start: 0, end: 0 }
+  readonly #event: Current = { keys: undefined, place: 'span_event', family: '', start: 0, end: 0 }
 
   constructor(natives: readonly LaneRecord[], workspace: Workspace, judge: Judge) {
     this.#records = natives.filter(({ editsFields }) => editsFields)
     this.isActive = this.#records.length > 0
     this.#workspace = workspace
     this.#judge = judge
-    const undecided = (place: Place, key: string): void => this.#noteUndecided(workspace.findings, place, key)
+    const undecided: UndecidedListener = {
+      flat: (place, action, start, end) => {
+        const keys = this.#undecidedKeys(place)
+        const known = keys.get(action)
+        if (known !== undefined) known.count++
+        else if (keys.size < findingsMax)
+          keys.set(action, { key: keyText(workspace.cursor.bytes, start, end), count: 1 })
+      },
+      nested: (place, action, key) => {
+        const keys = this.#undecidedKeys(place)
+        const known = keys.get(action)
+        if (known !== undefined) known.count++
+        else if (keys.size < findingsMax) keys.set(action, { key, count: 1 })
+      },
+    }
     for (const { editor, lane } of this.#records)
       editor.undecided = lane.signal === 'traces' ? undecided : undefined
   }
@@ -92,11 +111,19 @@ export class FieldPass {
     end: number,
   ): EditedItem {
     const isKnown = reader !== undefined && reader.path >= 0 && !isDoubtful
+    this.#item.keys = undefined
     this.#item.family = family
     this.#item.start = start
     this.#item.end = end
     return {
-      contexts: this.#contexts(record, carriage, family, keyOf(reader, reader?.path ?? -1), start, end),
+      contexts: this.#contexts(
+        record,
+        carriage,
+        family,
+        isKnown ? keyOf(reader, reader.path) : '',
+        start,
+        end,
+      ),
       targetStart: isKnown ? reader.start : 0,
       targetEnd: isKnown ? reader.end : 0,
     }
@@ -111,6 +138,7 @@ export class FieldPass {
     start: number,
     end: number,
   ): EditedItem {
+    this.#event.keys = undefined
     this.#event.family = family
     this.#event.start = start
     this.#event.end = end
@@ -127,26 +155,31 @@ export class FieldPass {
     end: number,
   ): EditedItem['contexts'] {
     const { fields } = record.lane
+    // Points have no target: they cannot answer, so every line that asks for a family applies.
+    if (carriage === 'data_point') return fields.contexts(undefined, undefined, '')
     if (!fields.asksEventName || (carriage !== 'log_record' && carriage !== 'span_event')) {
       return fields.contexts(family, undefined, targetKey)
     }
     const names = this.#judge.eventNames(carriage, start, end)
-    // Two names that differ are no answer: then every line that asks for a name applies.
+    // No name is no answer, nor are two that differ: then every line that asks for a name applies.
     const isAnswer = names.every((name) => name === names[0])
-    return fields.contexts(family, isAnswer ? (names[0] ?? '') : undefined, targetKey)
+    return fields.contexts(family, isAnswer ? names[0] : undefined, targetKey)
   }
 
-  #noteUndecided(findings: FindingSink, place: Place, key: string): void {
+  /** Where fields of `place` are counted for the item, or event, in hand. */
+  #undecidedKeys(place: Place): UndecidedKeys {
+    const current = place === 'span_event' ? this.#event : this.#item
+    if (current.keys !== undefined && current.place === place) return current.keys
     const isShared = place === 'resource' || place === 'scope'
-    const { family, start, end } = place === 'span_event' ? this.#event : this.#item
-    const [name = ''] = place === 'span_event' ? this.#judge.eventNames('span_event', start, end) : []
-    const finding = { kind: 'undecided_field', target: '', eventName: fromBytes(name), place } as const
-    findings.add({ ...finding, family: isShared ? '' : family }, () => [key])
+    const [name = ''] =
+      place === 'span_event' ? this.#judge.eventNames('span_event', current.start, current.end) : []
+    current.place = place
+    current.keys = this.#workspace.undecided.keysOf(isShared ? '' : current.family, fromBytes(name), place)
+    return current.keys
   }
 }
 
 /** The key of the attribute that a path reads, or empty. */
 export function keyOf(reader: TargetReader | undefined, path: number): ByteString {
-  const found = reader?.paths[path]
-  return found?.kind === 'attribute' ? toByteString(found.key) : ''
+  return reader === undefined || path < 0 ? '' : reader.paths[path].ownKey
 }

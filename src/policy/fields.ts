@@ -11,8 +11,10 @@
  */
 import type { FieldRuleSpec } from '../config/config.ts'
 import type { Position } from '../errors.ts'
+import type { Cursor } from '../otlp/cursor.ts'
 import { type Glob, glob } from './accept.ts'
-import { type ByteString, latin1, Memory, toByteString } from './family.ts'
+import { type ByteString, latin1, toByteString } from './family.ts'
+import { Memory } from './memory.ts'
 import { PLACES, type Place } from './place.ts'
 
 /** What changes a value that stays. */
@@ -26,6 +28,8 @@ export interface FieldAction {
   readonly changes: readonly Change[]
   /** Whether some line named the key. */
   readonly isDecided: boolean
+  /** Whether nothing is to be done or said: it was decided that the field leaves as it came. */
+  readonly isPlain: boolean
   /** The line that removed or kept it, or the last that changed it. */
   readonly rule: Position | undefined
 }
@@ -34,8 +38,6 @@ export interface FieldAction {
 const exemptKeys: ReadonlySet<ByteString> = new Set(['event.name', 'level'])
 const exemptPrefix = 'laneway.'
 
-/** The form in which nested keys are remembered: a character that no path joined by dots needs. */
-const pathSeparator = '\u0000'
 const nestedRememberedMax = 1024
 
 interface Rule {
@@ -53,6 +55,7 @@ export class FieldContext {
   readonly #flat: Memory<FieldAction>
   readonly #nested = new Map<string, FieldAction>()
   readonly #texts = new Map<string, FieldAction>()
+  #eventName: FieldAction | undefined
 
   constructor(rules: readonly Rule[], removesUnlisted: boolean, targetKey: ByteString) {
     this.#rules = rules
@@ -61,14 +64,21 @@ export class FieldContext {
     this.#flat = new Memory((key) => this.#decide([key], this.#isExempt(key)))
   }
 
-  /** What becomes of the attribute with the key in `bytes[start, end)`. */
-  attribute(bytes: Uint8Array, start: number, end: number): FieldAction {
-    return this.#flat.of(bytes, start, end)
+  /** What becomes of the attribute with the key in `[start, end)` of the cursor's bytes. */
+  attribute(cursor: Cursor, start: number, end: number): FieldAction {
+    return this.#flat.of(cursor, start, end)
+  }
+
+  /** What becomes of attribute `event.name`. */
+  get eventName(): FieldAction {
+    this.#eventName ??= this.#decide(['event.name'], true)
+    return this.#eventName
   }
 
   /** What becomes of an entry inside a kvlist; `path` holds the keys from the attribute down to the entry. */
   nested(path: readonly ByteString[]): FieldAction {
-    const key = path.join(pathSeparator)
+    // A key may hold any character, so no separator would do: `a`, `b` must not be taken for a key `a.b` of another shape.
+    const key = JSON.stringify(path)
     let action = this.#nested.get(key)
     if (action === undefined) {
       if (this.#nested.size >= nestedRememberedMax) this.#nested.clear()
@@ -113,9 +123,10 @@ export class FieldContext {
       }
     }
     if (rule === undefined && this.#removesUnlisted && !isExempt) {
-      return { removes: true, changes: [], isDecided: false, rule: undefined }
+      return { removes: true, changes: [], isDecided: false, isPlain: false, rule: undefined }
     }
-    return { removes: false, changes, isDecided: rule !== undefined || isExempt, rule }
+    const isDecided = rule !== undefined || isExempt
+    return { removes: false, changes, isDecided, isPlain: isDecided && changes.length === 0, rule }
   }
 
   #decideText(name: string): FieldAction {
@@ -124,12 +135,23 @@ export class FieldContext {
     for (const { spec, exact } of this.#rules) {
       if (!exact.has(name)) continue
       if (spec.verb === 'remove') return removed(spec.position)
+      if (spec.verb === 'only') {
+        rule ??= spec.position
+        continue
+      }
       rule = spec.position
-      if (spec.verb === 'keep' || spec.verb === 'only') break
+      if (spec.verb === 'keep') break
       changes.push(changeOf(spec))
     }
     const removes = rule === undefined && this.#removesUnlisted
-    return { removes, changes: removes ? [] : changes, isDecided: rule !== undefined, rule }
+    const kept = removes ? [] : changes
+    return {
+      removes,
+      changes: kept,
+      isDecided: rule !== undefined,
+      isPlain: !removes && kept.length === 0,
+      rule,
+    }
   }
 }
 
@@ -138,6 +160,8 @@ export type PlaceContexts = Readonly<Record<Place, FieldContext>>
 
 /** How many sets of contexts a lane remembers; beyond it they are made anew. */
 const contextsMax = 4096
+/** How many event names a lane remembers. */
+const eventNamesMax = 4096
 
 /** A lane's field policy. */
 export class FieldPolicy {
@@ -149,7 +173,7 @@ export class FieldPolicy {
   readonly #rules: readonly Rule[]
   readonly #removesUnlisted: boolean
   readonly #contexts = new Map<string, PlaceContexts>()
-  readonly #eventNameSets: Memory<string>
+  readonly #eventNameSets = new Map<ByteString, string>()
 
   constructor(specs: readonly FieldRuleSpec[], unlisted: 'keep' | 'remove') {
     this.#rules = specs.map(compileRule)
@@ -157,7 +181,6 @@ export class FieldPolicy {
     this.isActive = specs.length > 0 || this.#removesUnlisted
     this.asksEventName = specs.some(({ eventNames }) => eventNames.length > 0)
     this.#asksFamily = specs.some(({ families }) => families.length > 0)
-    this.#eventNameSets = new Memory((name) => this.#setOf(name))
   }
 
   /**
@@ -170,10 +193,7 @@ export class FieldPolicy {
     targetKey: ByteString,
   ): PlaceContexts {
     const asked = this.#asksFamily ? family : undefined
-    const names =
-      !this.asksEventName || eventName === undefined
-        ? ''
-        : this.#eventNameSets.of(Buffer.from(eventName, 'latin1'), 0, eventName.length)
+    const names = !this.asksEventName || eventName === undefined ? '' : this.#setOf(eventName)
     const key = asked === undefined && names === '' ? targetKey : `${targetKey}\n${asked ?? ''}\n${names}`
     let contexts = this.#contexts.get(key)
     if (contexts === undefined) {
@@ -186,6 +206,16 @@ export class FieldPolicy {
 
   /** Which lines' event-name filters a name passes: `1` or `0` for each line. */
   #setOf(eventName: ByteString): string {
+    let set = this.#eventNameSets.get(eventName)
+    if (set === undefined) {
+      if (this.#eventNameSets.size >= eventNamesMax) this.#eventNameSets.clear()
+      set = this.#passed(eventName)
+      this.#eventNameSets.set(eventName, set)
+    }
+    return set
+  }
+
+  #passed(eventName: ByteString): string {
     return this.#rules
       .map(({ eventNames }) =>
         eventNames.length === 0 || eventNames.some((is) => is(eventName)) ? '1' : '0',
@@ -232,7 +262,7 @@ function compileRule(spec: FieldRuleSpec): Rule {
 }
 
 function removed(rule: Position): FieldAction {
-  return { removes: true, changes: [], isDecided: true, rule }
+  return { removes: true, changes: [], isDecided: true, isPlain: false, rule }
 }
 
 function changeOf(spec: FieldRuleSpec): Change {

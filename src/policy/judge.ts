@@ -5,12 +5,12 @@
  * and what a person should review is noted as a finding. Scratch of one walk.
  */
 import { MalformedRequest } from '../errors.ts'
-import { isUnwanted } from '../otlp/attribute.ts'
+import { skipUnwanted } from '../otlp/attribute.ts'
 import { LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Carriage } from '../otlp/signal.ts'
 import type { Facts } from './accept.ts'
 import type { Policy } from './compile.ts'
-import type { Decision, Subject } from './decide.ts'
+import type { Judged, Subject } from './decide.ts'
 import type { ByteString } from './family.ts'
 import type { FindingKind } from './finding.ts'
 import { fromBytes } from './lookup.ts'
@@ -31,17 +31,7 @@ const TAGS: Readonly<Record<Carriage, { readonly attribute: number; readonly nam
   data_point: { attribute: 0, name: 0 },
 }
 
-/** What is known of an item when its target is. */
-export interface Judged {
-  readonly decision: Decision
-  /** The target that stands for one in doubt (empty if none can); undefined where there is no doubt. */
-  readonly standIn: ByteString | undefined
-  readonly finding: FindingKind | undefined
-  /** The target that the finding is about. */
-  readonly about: ByteString
-}
-
-const plain = { standIn: undefined, finding: undefined, about: '' } as const
+const conflicted: readonly FindingKind[] = ['conflicted_target']
 
 /** How an item that was rehomed to a lane is taken by it. */
 const taken = { rehomed: 0, carried: 0, outcome: 'forwarded', reason: '' } as const
@@ -80,7 +70,7 @@ export class Judge {
     const end = scan.nameEnds[this.#scope]
     if (!logRecordTarget.settleByScope(this.#request, start, end)) return undefined
     const isEmpty = logRecordTarget.start === logRecordTarget.end
-    const subject = isEmpty ? decider.none : subjects.of(this.#request, start, end)
+    const subject = isEmpty ? decider.none : subjects.of(this.#policy.workspace.cursor, start, end)
     const isDoubted = scan.nameDoubts[this.#scope] === 1 && subject.isTraceSafe
     return isDoubted ? this.#doubtful([subject.text], 'log_record') : this.#sure(subject, 'log_record')
   }
@@ -106,16 +96,14 @@ export class Judge {
     events.clear()
     cursor.at = start
     while (cursor.at < end) {
-      const field = cursor.at
+      const field = skipUnwanted(this.#request, cursor.at, end, SPAN_ATTRIBUTE, spanTarget.keyLengths)
+      cursor.at = field
+      if (field === end) break
       const tag = cursor.tag(end)
       if (tag === SPAN_ATTRIBUTE) {
         const attributeEnd = cursor.payloadEnd(end)
-        if (isUnwanted(this.#request, cursor.at, attributeEnd, spanTarget.keyLengths)) {
-          cursor.at = attributeEnd
-        } else {
-          attribute.read(cursor, cursor.at, attributeEnd)
-          spanTarget.see('attribute', cursor, attribute)
-        }
+        attribute.read(cursor, cursor.at, attributeEnd)
+        spanTarget.see('attribute', cursor, attribute)
       } else if (tag === SPAN_EVENT) {
         const eventEnd = cursor.payloadEnd(end)
         this.#readEvent(field, cursor.at, eventEnd)
@@ -157,15 +145,13 @@ export class Judge {
     const { cursor, attribute } = this.#policy.workspace
     cursor.at = start
     while (cursor.at < end) {
+      cursor.at = skipUnwanted(this.#request, cursor.at, end, attributeTag, reader.keyLengths)
+      if (cursor.at === end) break
       const tag = cursor.tag(end)
       if (tag === attributeTag) {
         const attributeEnd = cursor.payloadEnd(end)
-        if (isUnwanted(this.#request, cursor.at, attributeEnd, reader.keyLengths)) {
-          cursor.at = attributeEnd
-        } else {
-          attribute.read(cursor, cursor.at, attributeEnd)
-          reader.see(kind, cursor, attribute)
-        }
+        attribute.read(cursor, cursor.at, attributeEnd)
+        reader.see(kind, cursor, attribute)
       } else {
         cursor.skip(tag, end)
       }
@@ -190,31 +176,40 @@ export class Judge {
       return this.#doubtful(values, carriage)
     }
     const isEmpty = reader.start === reader.end
-    const subject = isEmpty ? decider.none : subjects.of(this.#request, reader.start, reader.end)
+    const subject = isEmpty
+      ? decider.none
+      : subjects.of(this.#policy.workspace.cursor, reader.start, reader.end)
     const isDoubted = reading === 'doubted' && carriage !== 'span' && subject.isTraceSafe
     return isDoubted ? this.#doubtful([subject.text], carriage) : this.#sure(subject, carriage)
   }
 
   #sure(subject: Subject, carriage: Carriage): Judged {
-    const { decider } = this.#policy
-    const isEvent = carriage === 'log_record' || carriage === 'span_event'
-    const decision = decider.decide(subject, carriage)
-    if (!isEvent || !(subject.isUnreviewed || subject.isNearMiss)) return { decision, ...plain }
-    const finding = subject.isUnreviewed ? 'unreviewed_subsystem' : 'near_miss'
-    return { decision, standIn: undefined, finding, about: subject.text }
+    let judged = subject.judged[carriage]
+    if (judged === undefined) {
+      const isEvent = carriage === 'log_record' || carriage === 'span_event'
+      const decision = this.#policy.decider.decide(subject, carriage)
+      judged = {
+        decision,
+        standIn: undefined,
+        findings: isEvent ? subject.findings : [],
+        about: subject.text,
+      }
+      subject.judged[carriage] = judged
+    }
+    return judged
   }
 
   #doubtful(values: readonly ByteString[], carriage: Carriage): Judged {
     const { decision, target } = this.#policy.decider.decideDoubtful(values, carriage)
-    return { decision, standIn: target, finding: 'conflicted_target', about: target }
+    return { decision, standIn: target, findings: conflicted, about: target }
   }
 
   /** The verdict on the item in `[start, end)`, with its findings noted. */
   verdict(judged: Judged, carriage: Carriage, start: number, end: number): Verdict {
-    const { decision, finding } = judged
+    const { decision, findings } = judged
     const verdict = decision.verdict ?? decision.ask(this.#facts(carriage, start, end))
     if (this.#onlyBit !== 0) return { ...verdict, ...taken, native: this.#onlyBit }
-    if (finding !== undefined) this.#note(finding, judged.about, verdict, carriage, start, end)
+    for (const finding of findings) this.#note(finding, judged.about, verdict, carriage, start, end)
     return verdict
   }
 

@@ -7,12 +7,12 @@
 import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Ranges } from '../otlp/scan.ts'
 import { Edits } from '../otlp/splice.ts'
-import { type EditedItem, FieldEditor } from './edit.ts'
+import { type EditedItem, FieldEditor, type SpanHost } from './edit.ts'
 import type { PlaceContexts } from './fields.ts'
 import type { PolicyLane } from './lane.ts'
 import { EVENT_PLAN, type Plan, SPAN_PLAN } from './plan.ts'
 import { RehomedRequest } from './rehome/request.ts'
-import type { SpanEvents } from './workspace.ts'
+import { SpanEvents } from './span-events.ts'
 
 const ITEM = tagOf(2, LEN)
 const PART_MESSAGE = tagOf(1, LEN)
@@ -22,7 +22,10 @@ const uint32Max = 0xffff_ffff
 
 const noTarget = { targetStart: 0, targetEnd: 0 }
 
-export class LaneRecord {
+/** How a lane is to edit event `index` of the span in hand. */
+export type EditEvent = (record: LaneRecord, index: number) => EditedItem
+
+export class LaneRecord implements SpanHost {
   readonly lane: PolicyLane
   readonly index: number
   /** This lane's bit in sets of lanes. */
@@ -34,6 +37,11 @@ export class LaneRecord {
   items = 0
   /** Whether the lane's field policy wants to see what it takes. */
   readonly editsFields: boolean
+  /** How many events of the span in hand were dropped. */
+  droppedEvents = 0
+  #events: SpanEvents = new SpanEvents()
+  #editEvent: EditEvent = () => ({ contexts: this.#shared, ...noTarget })
+  #nextEvent = 0
   readonly #cursor: Cursor
   /** Contexts of places that belong to no item. */
   readonly #shared: PlaceContexts
@@ -119,38 +127,37 @@ export class LaneRecord {
     this.edits.leave()
   }
 
-  /** The same where the field policy looks at the span: `edited` is the span's, `editedEvent` its events'. */
+  /** The same where the field policy looks at the span: `edited` is the span's, `editEvent` says its events'. */
   takeEditedSpan(
     field: number,
     start: number,
     end: number,
     events: SpanEvents,
     edited: EditedItem,
-    editedEvent: (index: number) => EditedItem,
+    editEvent: EditEvent,
   ): void {
     this.edits.kept++
     this.items++
-    let next = 0
-    let droppedEvents = 0
-    const host = {
-      event: (eventField: number, eventStart: number, eventEnd: number): void => {
-        const index = next++
-        const verdict = events.verdicts[index]
-        if ((verdict.native & this.bit) === 0) {
-          this.edits.cut(eventField, eventEnd)
-          if (verdict.outcome === 'dropped') droppedEvents++
-          return
-        }
-        this.edits.enter(EVENT, eventField, eventStart, eventEnd)
-        this.editor.message(EVENT_PLAN, eventStart, eventEnd, editedEvent(index), undefined)
-        this.edits.leave()
-      },
-      get droppedEvents(): number {
-        return droppedEvents
-      },
-    }
+    this.#events = events
+    this.#editEvent = editEvent
+    this.#nextEvent = 0
+    this.droppedEvents = 0
     this.edits.enter(ITEM, field, start, end)
-    this.editor.message(SPAN_PLAN, start, end, edited, host)
+    this.editor.message(SPAN_PLAN, start, end, edited, this)
+    this.edits.leave()
+  }
+
+  /** Called by the editor for each event of the span in hand. */
+  event(field: number, start: number, end: number): void {
+    const index = this.#nextEvent++
+    const verdict = this.#events.verdicts[index]
+    if ((verdict.native & this.bit) === 0) {
+      this.edits.cut(field, end)
+      if (verdict.outcome === 'dropped') this.droppedEvents++
+      return
+    }
+    this.edits.enter(EVENT, field, start, end)
+    this.editor.message(EVENT_PLAN, start, end, this.#editEvent(this, index), undefined)
     this.edits.leave()
   }
 

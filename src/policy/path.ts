@@ -5,6 +5,7 @@
  */
 import type { TargetPathSpec } from '../config/config.ts'
 import type { Problem } from '../errors.ts'
+import { type ByteString, toByteString } from './family.ts'
 import { didYouMean } from './nearest.ts'
 
 /** One place to look, in the order of the configuration. */
@@ -12,6 +13,8 @@ export interface TargetPath {
   readonly kind: 'scope_name' | 'attribute' | 'resource_attribute'
   /** The attribute's key; empty for `scope_name`. */
   readonly key: string
+  /** The key if it is of the item itself, else empty: what a field policy exempts. */
+  readonly ownKey: ByteString
   /** How the configuration spells it: what `explain` says of where the target was read. */
   readonly text: string
   /** Values that do not count as present. */
@@ -23,11 +26,13 @@ const attributePattern = /^(resource\.)?attributes\[(?:"([^"\]]+)"|'([^'\]]+)')\
 /** Parses one path; an unknown one is added to `problems` and left out. */
 export function parseTargetPath(spec: TargetPathSpec, problems: Problem[]): TargetPath | undefined {
   const except = new Set(spec.except)
-  if (spec.path === 'scope.name') return { kind: 'scope_name', key: '', text: spec.path, except }
+  if (spec.path === 'scope.name') return { kind: 'scope_name', key: '', ownKey: '', text: spec.path, except }
   const match = attributePattern.exec(spec.path)
   if (match !== null) {
     const kind = match[1] === undefined ? 'attribute' : 'resource_attribute'
-    return { kind, key: match[2] ?? match[3], text: spec.path, except }
+    const key = match[2] ?? match[3]
+    const ownKey = kind === 'attribute' ? toByteString(key) : ''
+    return { kind, key, ownKey, text: spec.path, except }
   }
   problems.push({
     severity: 'error',

@@ -28,6 +28,8 @@ export const EVENT_COUNT = 8
 
 export interface Plan {
   readonly place: Place
+  /** Tag of its attributes, or 0. */
+  readonly attributeTag: number
   /** Kind of the field by its tag. */
   readonly kinds: Uint8Array
   /** Plans of the fields that are messages, by tag. */
@@ -36,6 +38,8 @@ export interface Plan {
   readonly texts: readonly string[]
   /** What a removed `@name` becomes; undefined where it becomes absent. */
   readonly fallbackName: 'event' | 'span' | undefined
+  /** Tag of the field that is `@name`, or 0. */
+  readonly nameTag: number
   /** Tag of `dropped_attributes_count`, or 0. */
   readonly countTag: number
 }
@@ -65,7 +69,9 @@ function plan(place: Place, spec: PlanSpec): Plan {
     children[tagOf(Number(field), LEN)] = child
   }
   for (const [tag, kind] of Object.entries(spec.others ?? {})) kinds[Number(tag)] = kind
-  return { place, kinds, children, texts, fallbackName: spec.fallbackName, countTag }
+  const nameTag = Math.max(0, texts.indexOf('@name'))
+  const attributeTag = spec.attributes === undefined ? 0 : tagOf(spec.attributes, LEN)
+  return { place, attributeTag, kinds, children, texts, fallbackName: spec.fallbackName, nameTag, countTag }
 }
 
 export const RESOURCE_PLAN: Plan = plan('resource', {

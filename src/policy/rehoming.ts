@@ -4,9 +4,10 @@
  * A log record becomes an event on a carrier span; an event of a span becomes a log record, or rides a carrier
  * where its span does not go. The items are built into one request a lane, which is taken when the walk is done.
  */
+
+import type { Judged } from './decide.ts'
 import type { ByteString } from './family.ts'
 import { keyOf } from './field-pass.ts'
-import type { Judged } from './judge.ts'
 import type { LaneRecord } from './lane-record.ts'
 import { addCarriedEvent } from './rehome/carrier.ts'
 import type { TextRange } from './rehome/field.ts'
@@ -66,7 +67,9 @@ export class Rehoming {
     for (let index = 0; index < events.count; index++) {
       const { rehomed, carried } = events.verdicts[index]
       if ((rehomed | carried) === 0) continue
-      const key = Buffer.from(keyOf(reader, events.paths[index]), 'latin1')
+      const ownKey = keyOf(reader, events.paths[index])
+      // No attribute gave the target, so none is left out: not even one whose key is empty.
+      const key = ownKey === '' ? undefined : Buffer.from(ownKey, 'latin1')
       rehomedEvent.read(this.#request, events.starts[index], events.ends[index], key)
       const target = this.#target(
         events.targetStarts[index],

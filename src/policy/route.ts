@@ -16,10 +16,12 @@ import type { Signal } from '../otlp/signal.ts'
 import type { Splice } from '../otlp/splice.ts'
 import type { TallyRow } from '../telemetry/tally.ts'
 import type { Policy } from './compile.ts'
+import type { Judged } from './decide.ts'
+import type { EditedItem } from './edit.ts'
 import { latin1 } from './family.ts'
 import { FieldPass } from './field-pass.ts'
 import type { Finding } from './finding.ts'
-import { Judge, type Judged } from './judge.ts'
+import { Judge } from './judge.ts'
 import type { LaneRecord } from './lane-record.ts'
 import { LOG_RECORD_PLAN, METRIC_PLAN, type Plan } from './plan.ts'
 import { Rehoming } from './rehoming.ts'
@@ -54,7 +56,7 @@ export function route(request: Uint8Array, signal: Signal, policy: Policy, witne
   const routing = new Walk(request, signal, policy, { only: undefined, listener }).run()
   listener?.finish((bytes, lane, fields) => {
     new Walk(bytes, lane.lane.signal, policy, { only: lane, listener: fields }).run()
-    policy.workspace.findings.drain()
+    policy.workspace.drainFindings()
   })
   return routing
 }
@@ -103,13 +105,15 @@ class Walk {
   }
 
   run(): Routing {
-    const { findings } = this.#policy.workspace
+    const { workspace } = this.#policy
+    // A request that was malformed may have left some: they are not this one's.
+    if (this.#only === undefined) workspace.drainFindings()
     this.#walk()
     const native = this.#natives.flatMap((record) => this.#nativeParcel(record))
     if (this.#only !== undefined) return { parcels: native, tally: [], findings: [] }
     const tally = this.#tally()
     const rehomed = this.#others.flatMap((record) => this.#rehomedParcel(record))
-    return { parcels: [...native, ...rehomed], tally, findings: findings.drain() }
+    return { parcels: [...native, ...rehomed], tally, findings: workspace.drainFindings() }
   }
 
   #walk(): void {
@@ -166,7 +170,7 @@ class Walk {
   #logRecords(first: number, last: number): void {
     const judged = this.#judge.judgeScope()
     const verdict = judged?.decision.verdict
-    const isUniform = verdict !== undefined && verdict.rehomed === 0 && judged?.finding === undefined
+    const isUniform = verdict !== undefined && verdict.rehomed === 0 && judged?.findings.length === 0
     if (isUniform && this.#listener === undefined && !this.#fields.isActive)
       this.#takeAll(verdict, last - first)
     else for (let item = first; item < last; item++) this.#logRecord(item, judged)
@@ -203,7 +207,9 @@ class Walk {
     let moved = 0
     for (let index = 0; index < events.count; index++) {
       const settled =
-        this.#only === undefined ? verdicts.withinSpan(events.verdicts[index], verdict.native) : verdict
+        this.#only === undefined
+          ? verdicts.withinSpan(events.verdicts[index], verdict.native)
+          : events.verdicts[index]
       events.verdicts[index] = settled
       counts.add(settled, 1)
       moved |= settled.rehomed | settled.carried
@@ -219,7 +225,7 @@ class Walk {
   }
 
   #takeEditedSpan(record: LaneRecord, item: number, verdict: Verdict, judged: Judged): void {
-    const { spanTarget, spanEventTarget, workspace } = this.#policy
+    const { spanTarget, workspace } = this.#policy
     const { scan, events } = workspace
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
@@ -232,19 +238,21 @@ class Walk {
       start,
       end,
     )
-    record.takeEditedSpan(scan.items.fields[item], start, end, events, edited, (index) => {
-      this.#listener?.event(index)
-      const { family } = events.verdicts[index]
-      const path = events.paths[index]
-      return this.#fields.event(
-        record,
-        family,
-        spanEventTarget,
-        path,
-        events.starts[index],
-        events.ends[index],
-      )
-    })
+    record.takeEditedSpan(scan.items.fields[item], start, end, events, edited, this.#editEvent)
+  }
+
+  readonly #editEvent = (record: LaneRecord, index: number): EditedItem => {
+    const { spanEventTarget, workspace } = this.#policy
+    const { verdicts, paths, starts, ends } = workspace.events
+    this.#listener?.event(index)
+    return this.#fields.event(
+      record,
+      verdicts[index].family,
+      spanEventTarget,
+      paths[index],
+      starts[index],
+      ends[index],
+    )
   }
 
   // Metrics.

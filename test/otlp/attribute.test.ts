@@ -1,7 +1,7 @@
-import { equal } from 'node:assert/strict'
+import { equal, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { AttributeReader, isUnwanted } from '../../src/otlp/attribute.ts'
+import { AttributeReader, skipUnwanted } from '../../src/otlp/attribute.ts'
 import { Cursor } from '../../src/otlp/cursor.ts'
 import { mutateKeepingMeaning } from '../oracle/mutate.ts'
 import { decode, encode, messageOf, type OracleMessage } from '../oracle/oracle.ts'
@@ -146,11 +146,15 @@ t.test(
         equal(told.value, value.stringValue)
         const lengths = new Uint8Array(256)
         lengths[Buffer.byteLength(key)] = 1
+        const field = Buffer.concat([Buffer.from([0x4a, bytes.length & 0x7f]), bytes])
+        if (bytes.length >= 0x80) return
         equal(
-          isUnwanted(bytes, 0, bytes.length, lengths),
-          false,
+          skipUnwanted(field, 0, field.length, 0x4a, lengths),
+          0,
           'a key of a wanted length is never stepped over',
         )
+        const unmarked = skipUnwanted(field, 0, field.length, 0x4a, new Uint8Array(256))
+        ok(unmarked === 0 || unmarked === field.length, 'a step ends where a field does')
       }),
       { numRuns: 400 },
     )
