@@ -6,39 +6,23 @@
  * arrays each entry is judged by its own path. Pure: it records edits, counts what no rule decided, and tells a
  * witness. No value is ever made known to either.
  */
-import { MalformedRequest } from '../errors.ts'
 import { ARRAY, KVLIST } from '../otlp/any-value.ts'
 import { AttributeReader, usualKeyEnd } from '../otlp/attribute.ts'
 import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Edits } from '../otlp/splice.ts'
 import { ValueChanger } from './change.ts'
-import { type ByteString, latin1 } from './family.ts'
+import { EntryEditor, type FieldListeners, type FieldWitness, type UndecidedListener } from './edit-entry.ts'
+import { latin1 } from './family.ts'
 import { type FieldAction, type FieldContext, keyText, type PlaceContexts } from './fields.ts'
 import type { Place } from './place.ts'
 import { ATTRIBUTE, BODY, COUNT, ENTITY, EVENT, EVENT_COUNT, MESSAGE, type Plan, SKIP, TEXT } from './plan.ts'
 
-const VALUE = tagOf(2, LEN)
-const LIST_ENTRY = tagOf(1, LEN)
 const ENTITY_KEYS: ReadonlySet<number> = new Set([tagOf(3, LEN), tagOf(4, LEN)])
 const BODY_TAG = tagOf(5, LEN)
 const EVENT_COUNT_TAG = tagOf(12, VARINT)
 const SCHEMA_URL_TAG = tagOf(3, LEN)
 const uint32Max = 0xffff_ffff
 const eventNameKey = Buffer.from('event.name')
-
-/** Values nested deeper than decoders follow (100 messages, most taken by the envelopes) are refused. */
-const nestingMax = 96
-
-/** Hears what becomes of a field. `key` is a path joined by dots, or a text's name; never a value. */
-export type FieldWitness = (place: Place, key: string, action: FieldAction) => void
-
-/** Hears of attributes that no rule decided. */
-export interface UndecidedListener {
-  /** The key is the range of the request. */
-  flat(place: Place, action: FieldAction, keyStart: number, keyEnd: number): void
-  /** The key is a path joined by dots. */
-  nested(place: Place, action: FieldAction, key: string): void
-}
 
 /** The item that is walked. */
 export interface EditedItem {
@@ -57,10 +41,11 @@ export interface SpanHost {
 }
 
 /** Walks messages for one lane. Scratch, reused from item to item. */
-export class FieldEditor {
+export class FieldEditor implements FieldListeners {
   readonly #cursor: Cursor
   readonly #edits: Edits
   readonly #values: ValueChanger
+  readonly #entries: EntryEditor
   readonly #attribute = new AttributeReader()
   #bytes: Uint8Array = new Uint8Array(0)
   /** Counts attributes that no rule decided. */
@@ -71,6 +56,7 @@ export class FieldEditor {
     this.#cursor = cursor
     this.#edits = edits
     this.#values = new ValueChanger(cursor, edits, hashKey)
+    this.#entries = new EntryEditor(cursor, edits, this.#values, this)
   }
 
   /** Points the editor at a request. */
@@ -262,86 +248,9 @@ export class FieldEditor {
     }
     if (isScalar) return false
     this.#edits.enter(tag, field, start, end)
-    this.#editEntries(start, end, place, context, path, 0)
+    this.#entries.keyValue(start, end, place, context, path, 0)
     this.#edits.leave()
     return false
-  }
-
-  /** Walks the values of the KeyValue in `[start, end)`, whose frame is entered. */
-  #editEntries(
-    start: number,
-    end: number,
-    place: Place,
-    context: FieldContext,
-    path: readonly ByteString[],
-    depth: number,
-  ): void {
-    this.#cursor.eachDelimited(start, end, (tag, field, payloadStart, payloadEnd) => {
-      if (tag !== VALUE) return
-      this.#edits.enter(tag, field, payloadStart, payloadEnd)
-      this.#editValue(payloadStart, payloadEnd, place, context, path, depth)
-      this.#edits.leave()
-    })
-  }
-
-  /** Walks one AnyValue, whose frame is entered: judges every entry of kvlists in it, at any depth. */
-  #editValue(
-    start: number,
-    end: number,
-    place: Place,
-    context: FieldContext,
-    path: readonly ByteString[],
-    depth: number,
-  ): void {
-    if (depth > nestingMax) throw new MalformedRequest('value nested too deep', { offset: start })
-    this.#cursor.eachDelimited(start, end, (member, memberField, memberStart, memberEnd) => {
-      if (member !== ARRAY && member !== KVLIST) return
-      this.#edits.enter(member, memberField, memberStart, memberEnd)
-      this.#cursor.eachDelimited(memberStart, memberEnd, (tag, field, entryStart, entryEnd) => {
-        if (tag !== LIST_ENTRY) return
-        if (member === KVLIST) {
-          this.#editEntry(field, entryStart, entryEnd, place, context, path, depth + 3)
-        } else {
-          this.#edits.enter(tag, field, entryStart, entryEnd)
-          this.#editValue(entryStart, entryEnd, place, context, path, depth + 2)
-          this.#edits.leave()
-        }
-      })
-      this.#edits.leave()
-    })
-  }
-
-  #editEntry(
-    field: number,
-    start: number,
-    end: number,
-    place: Place,
-    context: FieldContext,
-    path: readonly ByteString[],
-    depth: number,
-  ): void {
-    const attribute = this.#attribute
-    attribute.read(this.#cursor, start, end)
-    const entryPath = [...path, latin1(this.#bytes, attribute.keyStart, attribute.keyEnd)]
-    const action = context.nested(entryPath)
-    if (this.witness !== undefined || (this.undecided !== undefined && !action.isDecided)) {
-      const key = Buffer.from(entryPath.join('.'), 'latin1').toString('utf8')
-      this.witness?.(place, key, action)
-      if (!action.isDecided) this.undecided?.nested(place, action, key)
-    }
-    if (action.removes) {
-      this.#edits.cut(field, end)
-      return
-    }
-    const isScalar = attribute.isScalar(this.#bytes)
-    if (action.changes.length > 0) {
-      const changed = this.#values.keyValue(LIST_ENTRY, field, start, end, action.changes)
-      if (changed !== 'left') return
-    }
-    if (isScalar) return
-    this.#edits.enter(LIST_ENTRY, field, start, end)
-    this.#editEntries(start, end, place, context, entryPath, depth)
-    this.#edits.leave()
   }
 
   // Bodies, texts, entities.
@@ -360,7 +269,7 @@ export class FieldEditor {
     }
     if (isText && this.#isFlat(start, end)) return
     this.#edits.enter(BODY_TAG, field, start, end)
-    this.#editValue(start, end, 'body', contexts.body, [], 0)
+    this.#entries.anyValue(start, end, 'body', contexts.body, [], 0)
     this.#edits.leave()
   }
 

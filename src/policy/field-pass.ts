@@ -8,7 +8,8 @@
 
 import type { Ranges } from '../otlp/scan.ts'
 import type { Carriage } from '../otlp/signal.ts'
-import type { EditedItem, UndecidedListener } from './edit.ts'
+import type { EditedItem } from './edit.ts'
+import type { UndecidedListener } from './edit-entry.ts'
 import type { ByteString } from './family.ts'
 import { keyText } from './fields.ts'
 import { findingsMax } from './finding.ts'

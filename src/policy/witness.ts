@@ -7,7 +7,7 @@
  */
 
 import type { Carriage } from '../otlp/signal.ts'
-import type { FieldWitness } from './edit.ts'
+import type { FieldWitness } from './edit-entry.ts'
 import type { ByteString } from './family.ts'
 import type { FieldAction } from './fields.ts'
 import type { LaneRecord } from './lane-record.ts'
