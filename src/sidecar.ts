@@ -4,11 +4,12 @@
  *     config ─► policy ─► exporters ─► admission ─► pipeline ─► receiver
  *                                         └─► telemetry ─► admin
  *
- * Start opens the exporters first and the receiver last, so that whatever arrives has a way out. Stop goes the
+ * Start opens the store and the exporters first and the receiver last, so that whatever arrives has a way out. Stop goes the
  * other way round: requests are taken until the application has fallen silent, then the queues are drained.
  */
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
 import { type Admit, createAdmission } from './lane/admission.ts'
+import { type Commit, createCommit } from './lane/commit.ts'
 import { createExporter, type Exporter } from './lane/exporter.ts'
 import { summariseLanes } from './lane/summary.ts'
 import { createPipeline, type PipelineParts } from './pipeline.ts'
@@ -17,6 +18,9 @@ import { createAdmin } from './server/admin.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
 import { readHashKey } from './store/hash-key.ts'
+import type { StoreEvent } from './store/messages.ts'
+import { createStore, type Store } from './store/store.ts'
+import type { TelemetryEvent } from './telemetry/events.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 
 export interface Surroundings {
@@ -48,16 +52,20 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
   const { emit } = telemetry
   const { policy } = compilePolicy(config.policy, hashKeyOf(config))
   const used = new Set(config.policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
+  const store = storeOf(config, used, (event) => emit(telemetryOf(event)))
   const exporters = new Map(
     config.exporters
       .filter(({ name }) => used.has(name))
-      .map((exporter) => [exporter.name, createExporter(exporter, { emit, clock, random, stderr })]),
+      .map((exporter) => {
+        const durable = exporter.queue.storage === 'disk' ? store : undefined
+        return [exporter.name, createExporter(exporter, { emit, clock, random, stderr, store: durable })]
+      }),
   )
   const receiver = createReceiver({
     config: config.receiver,
     handle: createPipeline({
       policy: () => policy,
-      admit: admissionOf(config, exporters),
+      admit: admissionOf(config, exporters, store && createCommit(store, clock)),
       allocate: createAllocator(),
       emit,
     }),
@@ -73,6 +81,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
         ready: phase === 'running',
         details: {
           phase,
+          storage: store?.refusal()?.message ?? 'takes',
           backends: [...exporters.values()].map((exporter) => ({
             exporter: exporter.name,
             down: exporter.stats().down,
@@ -85,7 +94,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
             exporter: exporter.name,
             ageMs: exporter.stats().oldestMs,
           })),
-          isStorageRefusing: false,
+          isStorageRefusing: store?.refusal() !== undefined,
         }),
       ledger: () => telemetry.ledger.snapshot(),
       findings: () => telemetry.findings.snapshot(),
@@ -100,10 +109,18 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
     for (const { position, key, message } of config.warnings) {
       telemetry.log.warn(message, { key, file: position.file, line: position.line })
     }
-    const adminAddresses = await admin.listen()
-    const receiverAddresses = await receiver.listen()
-    phase = 'running'
-    return { receiver: receiverAddresses, admin: adminAddresses }
+    try {
+      for (const account of (await store?.open()) ?? [])
+        exporters.get(account.exporter)?.queue.resume(account)
+      const adminAddresses = await admin.listen()
+      const receiverAddresses = await receiver.listen()
+      phase = 'running'
+      return { receiver: receiverAddresses, admin: adminAddresses }
+    } catch (error) {
+      // Its thread would keep the process alive, and its lock the next one out.
+      await store?.close()
+      throw error
+    }
   }
 
   async function stop(): Promise<void> {
@@ -116,6 +133,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
     await receiver.close()
     const graceMs = Math.max(0, config.shutdownGraceMs - (clock() - askedAtMs))
     await Promise.all([...exporters.values()].map((exporter) => exporter.close(graceMs)))
+    await store?.close()
     await admin.close()
   }
 
@@ -131,14 +149,53 @@ function hashKeyOf({ policy, hashKey, storage }: Config): Uint8Array | undefined
   return readHashKey({ given: hashKey, directory: storage.directory, bytesMin: HASH_KEY_BYTES_MIN })
 }
 
-function admissionOf(config: Config, exporters: ReadonlyMap<string, Exporter>): Admit {
+/** The store, where a queue is durable. Its thread starts at once, beside the rest of the start. */
+function storeOf(
+  { exporters, storage }: Config,
+  used: ReadonlySet<string>,
+  onEvent: (event: StoreEvent) => void,
+): Store | undefined {
+  const durable = exporters.filter(({ name, queue }) => used.has(name) && queue.storage === 'disk')
+  if (durable.length === 0) return undefined
+  return createStore({
+    directory: storage.directory,
+    limits: storage,
+    exporters: durable.map(({ name }) => name),
+    onEvent,
+  })
+}
+
+function telemetryOf(event: StoreEvent): TelemetryEvent {
+  switch (event.type) {
+    case 'refusing': {
+      const { fault, message } = event.failure
+      return { type: 'storage_refusing', fault, detail: message }
+    }
+    case 'recovered':
+      return { type: 'storage_recovered' }
+    case 'set_aside':
+      return { type: 'storage_replaced', cause: 'damaged', path: event.path }
+    case 'rebuilt':
+      return { type: 'storage_replaced', cause: 'removed', path: event.path }
+    case 'dead_letters_gone':
+      return event
+    case 'thread_failed':
+      return { type: 'fault', place: 'store', detail: event.detail }
+  }
+}
+
+function admissionOf(
+  config: Config,
+  exporters: ReadonlyMap<string, Exporter>,
+  commit: Commit | undefined,
+): Admit {
   const queuesByLane = new Map(
     config.policy.lanes.map((lane) => [
       lane.name,
       lane.exporters.map(({ name }) => exporters.get(name)?.queue).filter((queue) => queue !== undefined),
     ]),
   )
-  return createAdmission(queuesByLane)
+  return createAdmission(queuesByLane, commit)
 }
 
 /** Memory for spliced parcels: large ones in slabs that are reused, small ones from the heap. */

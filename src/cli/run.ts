@@ -4,7 +4,7 @@
  * A second signal ends the process at once.
  */
 import { loadConfig } from '../config/load.ts'
-import { CommandError } from '../errors.ts'
+import { CommandError, StorageError } from '../errors.ts'
 import { createSidecar, type Sidecar } from '../sidecar.ts'
 import { parseConfigOptions } from './config-options.ts'
 import type { Io } from './io.ts'
@@ -28,6 +28,7 @@ async function start(sidecar: Sidecar): ReturnType<Sidecar['start']> {
   try {
     return await sidecar.start()
   } catch (error) {
+    if (error instanceof StorageError) throw new CommandError(error.message)
     if (!(error instanceof Error) || !('code' in error)) throw error
     const remedy =
       error.code === 'EADDRINUSE'

@@ -28,6 +28,8 @@ export interface ReceiverConfig {
 export interface StorageConfig {
   readonly directory: string
   readonly bytesMax: number
+  readonly deadLettersBytesMax: number
+  readonly retentionMs: number
 }
 
 export interface AdminConfig {
@@ -43,6 +45,8 @@ export interface BatchConfig {
 }
 
 export interface QueueConfig {
+  /** `disk`: durable before the sender hears 200. */
+  readonly storage: 'disk' | 'memory'
   readonly bytesMax: number
   readonly onFull: 'refuse' | 'drop_oldest'
   readonly consumers: number

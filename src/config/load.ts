@@ -37,7 +37,7 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   const { root, source, directoryOf } = tree
   checkTree(root, loadSchema(), report)
   const process = mapProcess(root, directoryOf, report)
-  const exporters = mapExporters(root, { directoryOf, storageBytesMax: process.storage.bytesMax, report })
+  const exporters = mapExporters(root, { directoryOf, storage: process.storage, report })
   const policySpec = mapPolicy(root, report)
   checkUrls(tree, policySpec.lanes, report)
   checkHashKey(tree, problems, report)

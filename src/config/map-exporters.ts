@@ -3,7 +3,7 @@
  * `map-otlp-http.ts`.
  */
 import { resolve } from 'node:path'
-import type { ExporterConfig, FileExporterConfig, QueueConfig } from './config.ts'
+import type { ExporterConfig, FileExporterConfig, QueueConfig, StorageConfig } from './config.ts'
 import { mapOtlpHttp } from './map-otlp-http.ts'
 import {
   durationOf,
@@ -24,7 +24,7 @@ const MEGABYTE = 1_000_000
 
 export interface ExporterSurroundings {
   readonly directoryOf: (file: string) => string
-  readonly storageBytesMax: number
+  readonly storage: StorageConfig
   readonly report: Report
 }
 
@@ -55,10 +55,12 @@ export function mapExporters(root: Node, surroundings: ExporterSurroundings): re
   )
   return [...entries].flatMap(([name, entry]): readonly ExporterConfig[] => {
     const kind = name.split('/', 1)[0]
+    // Files and standard error are as durable as the disk that they are on, and nobody waits for them.
+    const defaults = { storage: kind === 'otlp_http' ? 'disk' : 'memory', bytesMax: queueBytes } as const
     const common = {
       name,
       position: entry.keyPosition,
-      queue: mapQueue(name, entry.value, queueBytes, report),
+      queue: mapQueue(name, entry.value, defaults, report),
     } as const
     if (kind === 'otlp_http') return [mapOtlpHttp(common, entry.value, surroundings)]
     if (kind === 'file') return [mapFile(common, entry.value, surroundings)]
@@ -73,10 +75,13 @@ export type Common = Pick<ExporterConfig, 'name' | 'position' | 'queue'>
 function shareOf(
   queues: readonly { readonly name: string; readonly node: Node | undefined }[],
   section: Node,
-  { storageBytesMax, report }: ExporterSurroundings,
+  { storage, report }: ExporterSurroundings,
 ): number {
-  // An eighth each is set aside for quarantine and dead letters.
-  const available = storageBytesMax - 2 * Math.floor(storageBytesMax / 8)
+  // Set aside for quarantine and dead letters: an eighth each, if nothing else is said.
+  const available = Math.max(
+    0,
+    storage.bytesMax - Math.floor(storage.bytesMax / 8) - storage.deadLettersBytesMax,
+  )
   const given = queues.flatMap(({ name, node }) =>
     node === undefined ? [] : [{ name, node, bytes: sizeOf(node) ?? 0 }],
   )
@@ -96,11 +101,16 @@ function shareOf(
   return sharers === 0 ? 0 : Math.floor((available - givenBytes) / sharers)
 }
 
-function mapQueue(name: string, exporter: Node, share: number, report: Report): QueueConfig {
+function mapQueue(
+  name: string,
+  exporter: Node,
+  defaults: Pick<QueueConfig, 'storage' | 'bytesMax'>,
+  report: Report,
+): QueueConfig {
   const queue = nodeAt(exporter, 'sending_queue')
   const batch = nodeAt(queue, 'batch')
   const key = `exporters.${name}.sending_queue`
-  const bytesMax = sizeOf(nodeAt(queue, 'queue_size')) ?? share
+  const bytesMax = sizeOf(nodeAt(queue, 'queue_size')) ?? defaults.bytesMax
   const bytesMin = sizeOf(nodeAt(batch, 'min_size')) ?? 0
   const batchBytesMax = sizeOf(nodeAt(batch, 'max_size')) ?? 4 * MIB
   const queuePlace = nodeAt(queue, 'queue_size')?.position
@@ -123,6 +133,7 @@ function mapQueue(name: string, exporter: Node, share: number, report: Report): 
     )
   }
   return {
+    storage: wordOf(nodeAt(queue, 'storage'), ['disk', 'memory'] as const) ?? defaults.storage,
     bytesMax,
     onFull: wordOf(nodeAt(queue, 'on_full'), ['refuse', 'drop_oldest'] as const) ?? 'refuse',
     consumers: numberOf(nodeAt(queue, 'num_consumers')) ?? 4,

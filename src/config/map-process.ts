@@ -28,6 +28,8 @@ import {
 } from './tree.ts'
 
 const MIB = 1024 * 1024
+/** `storage.retention`: 168h. */
+const RETENTION_MS = 7 * 24 * 60 * 60 * 1000
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
 type ProcessConfig = Pick<
@@ -99,9 +101,12 @@ function mapStorage(root: Node, directoryOf: (file: string) => string): StorageC
   const directory = nodeAt(root, 'storage', 'directory')
   // Without a word on it, the folder lies beside the file: the same data is found again from any folder.
   const base = directoryOf((directory ?? root).position.file)
+  const bytesMax = sizeOf(nodeAt(root, 'storage', 'max_size')) ?? 1024 * MIB
   return {
     directory: resolve(base, textOf(directory) ?? './laneway-data'),
-    bytesMax: sizeOf(nodeAt(root, 'storage', 'max_size')) ?? 1024 * MIB,
+    bytesMax,
+    deadLettersBytesMax: sizeOf(nodeAt(root, 'storage', 'dead_letters_max_size')) ?? Math.floor(bytesMax / 8),
+    retentionMs: durationOf(nodeAt(root, 'storage', 'retention')) ?? RETENTION_MS,
   }
 }
 

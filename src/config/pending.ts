@@ -35,25 +35,12 @@ const ROWS: readonly Pending[] = [
   },
   { path: ['policy', 'reviews'], asked: always, what: 'reviews', remedy: 'leave it out' },
   {
-    path: ['exporters', '*', 'sending_queue', 'storage'],
-    asked: isWord('disk'),
-    what: 'disk queues',
-    remedy: 'write `storage: memory`',
-  },
-  {
     path: ['exporters', '*', 'sending_queue', 'wait_for_result'],
     asked: isTrue,
     what: 'waiting for the result',
     remedy: 'write `wait_for_result: false`',
   },
   { path: ['storage', 'quarantine_max_size'], asked: always, what: 'quarantine', remedy: 'leave it out' },
-  { path: ['storage', 'dead_letters_max_size'], asked: always, what: 'dead letters', remedy: 'leave it out' },
-  {
-    path: ['storage', 'retention'],
-    asked: always,
-    what: 'dead letters',
-    remedy: 'leave it out',
-  },
   {
     path: ['admin', 'tap_values'],
     asked: isTrue,
@@ -72,12 +59,7 @@ export function reportPending(root: Node, report: Report): void {
   }
   if (ROWS.length > 0) {
     const missing = [...new Set(ROWS.map(({ what }) => what))].join(', ')
-    report(
-      'warning',
-      root.position,
-      '',
-      `this version does not have yet: ${missing}. Queues are in memory: what is in them when the process ends is lost; what a backend refuses for good is not kept`,
-    )
+    report('warning', root.position, '', `this version does not have yet: ${missing}`)
   }
 }
 

@@ -274,7 +274,10 @@ const batch = map({
 })
 
 const queue = map({
-  storage: optional(word('disk', 'memory'), '`disk`: durable before the sender hears 200.', 'disk'),
+  storage: optional(
+    word('disk', 'memory'),
+    '`disk`: durable before the sender hears 200. Not given: `disk` for otlp_http, `memory` for file and debug.',
+  ),
   queue_size: optional(size, 'Bytes; an equal share of what storage.max_size leaves, if not given.'),
   on_full: optional(
     word('refuse', 'drop_oldest'),

@@ -47,7 +47,14 @@ export type TelemetryEvent =
     }
   /** One request held what a person should review. Names of targets and keys come from the request; values never do. */
   | { readonly type: 'findings_noted'; readonly findings: readonly Finding[] }
+  /** The store cannot take anything just now; said once a change. `detail` names the directory and the remedy. */
+  | { readonly type: 'storage_refusing'; readonly fault: string; readonly detail: string }
+  | { readonly type: 'storage_recovered' }
+  /** The store began anew: a damaged one was set aside at `path`, or one was rebuilt there behind its removal. */
+  | { readonly type: 'storage_replaced'; readonly cause: 'damaged' | 'removed'; readonly path: string }
+  /** Dead letters made room for newer ones, or passed their retention. */
+  | { readonly type: 'dead_letters_gone'; readonly count: number; readonly reason: 'full' | 'retention' }
   /** A bug or a broken machine: something failed that nobody expected. `detail` is where in the code, no content. */
-  | { readonly type: 'fault'; readonly place: 'receiver' | 'admin'; readonly detail: string }
+  | { readonly type: 'fault'; readonly place: 'receiver' | 'admin' | 'store'; readonly detail: string }
 
 export type Emit = (event: TelemetryEvent) => void

@@ -69,6 +69,21 @@ export function createLog({ level, clock, destination }: LogOptions): Log {
         write('debug', 'what the backend said', { exporter, status, message })
         break
       }
+      case 'storage_refusing':
+        write('error', 'storage refuses', { fault: event.fault, detail: event.detail })
+        break
+      case 'storage_recovered':
+        write('info', 'storage takes again')
+        break
+      case 'storage_replaced':
+        if (event.cause === 'damaged') {
+          write('error', 'the store was damaged: it is set aside and a new one is made', { path: event.path })
+        } else
+          write('error', 'the store was removed: it is made again, with all it held', { path: event.path })
+        break
+      case 'dead_letters_gone':
+        write('warn', 'dead letters are gone', { count: event.count, reason: event.reason })
+        break
       case 'fault':
         write('error', 'unexpected failure', { place: event.place, detail: event.detail })
         break

@@ -55,6 +55,10 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
       case 'backend_down':
       case 'backend_up':
       case 'backend_refused':
+      case 'storage_refusing':
+      case 'storage_recovered':
+      case 'storage_replaced':
+      case 'dead_letters_gone':
       case 'fault':
         log.record(event)
         break

@@ -64,7 +64,12 @@ t.test('what the file leaves out has the default of the contract', async (t) => 
     healthEndpoint: undefined,
     token: undefined,
   })
-  t.same(storage, { directory: join(cwd, 'laneway-data'), bytesMax: 2 ** 30 })
+  t.same(storage, {
+    directory: join(cwd, 'laneway-data'),
+    bytesMax: 2 ** 30,
+    deadLettersBytesMax: 2 ** 27,
+    retentionMs: 168 * 3_600_000,
+  })
   t.same([config.shutdownDelayMs, config.shutdownGraceMs, config.telemetry.logLevel], [3000, 10_000, 'info'])
   t.match(exporters, [
     {
@@ -155,7 +160,7 @@ t.test('further files merge maps and replace lists, and keep their own paths and
       'storage: { directory: ./b }\nexporters: { debug: }\nlanes: { log: { exporters: [debug] } }',
   }
   const { storage, exporters, policy, cwd, source } = load(t, files, { files: ['a.yaml', 'deep/b.yaml'] })
-  t.same(storage, { directory: join(cwd, 'deep/b'), bytesMax: 2 ** 31 })
+  t.match(storage, { directory: join(cwd, 'deep/b'), bytesMax: 2 ** 31, deadLettersBytesMax: 2 ** 28 })
   t.same(
     exporters.map(({ name }) => name),
     ['otlp_http/logs', 'debug'],

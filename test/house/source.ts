@@ -50,8 +50,12 @@ function* findImports(path: string, code: string): Generator<Import> {
   for (const [, type, specifier] of code.matchAll(statement)) {
     yield { specifier, path: ours(path, specifier), isType: type !== undefined }
   }
-  for (const [, specifier] of code.matchAll(call)) {
-    yield { specifier, path: ours(path, specifier), isType: false }
+  // A thread's file is named by its URL.
+  const thread = /\bnew Worker\(\s*new URL\(\s*['"]([^'"]+\.ts)['"]\s*,\s*import\.meta\.url\s*\)/g
+  for (const pattern of [call, thread]) {
+    for (const [, specifier] of code.matchAll(pattern)) {
+      yield { specifier, path: ours(path, specifier), isType: false }
+    }
   }
 }
 

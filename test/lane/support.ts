@@ -58,6 +58,7 @@ export function parcelOf(
 }
 
 export const QUEUE: QueueConfig = {
+  storage: 'memory',
   bytesMax: 16 * 1024 * 1024,
   onFull: 'refuse',
   consumers: 4,
