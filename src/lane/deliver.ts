@@ -67,7 +67,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function wake(): void {
     if (phase === 'ended') queue.giveUpWaiting()
     if (phase !== 'open' && isDrained()) onDrained?.()
-    if (isFlushScheduled || queue.waitingParcels === 0 || busyConsumers >= consumers) return
+    if (isFlushScheduled || !queue.hasNext || busyConsumers >= consumers) return
     if (queue.waitingBytes < bytesWorthSending()) {
       startFlushTimer()
       return
@@ -103,11 +103,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   function flush(): void {
     isFlushScheduled = false
-    while (
-      queue.waitingParcels > 0 &&
-      busyConsumers < consumers &&
-      queue.waitingBytes >= bytesWorthSending()
-    ) {
+    while (queue.hasNext && busyConsumers < consumers && queue.waitingBytes >= bytesWorthSending()) {
       hasCompleted = false
       void consume(queue.take(batchBytes()))
     }

@@ -206,12 +206,17 @@ export class ExporterQueue {
     this.#loadMore()
   }
 
-  /** The parcels of the next request: of one signal, the oldest one's, up to `bytesMax` together. Empty if none wait. */
+  /** Whether `take` would give anything. */
+  get hasNext(): boolean {
+    return this.#mayFly(this.#waiting[this.#oldestSignal()].head())
+  }
+
+  /** The parcels of the next request: of one signal, the oldest one's, up to `bytesMax` together. Empty if there is none. */
   take(bytesMax: number): readonly QueueEntry[] {
-    if (this.waitingParcels === 0) return []
     const fifo = this.#waiting[this.#oldestSignal()]
     const entries: QueueEntry[] = []
     for (let count = countForBatch(byteLengthsOf(fifo), bytesMax); count > 0; count--) {
+      if (!this.#mayFly(fifo.head())) break
       const entry = fifo.shift()
       this.#leaveWaiting(entry)
       this.#inFlightChargedBytes += entry.chargedBytes
@@ -271,6 +276,16 @@ export class ExporterQueue {
       if (oldest === undefined || entry.sequence < oldest.sequence) oldest = entry
     }
     return oldest?.admittedAtMs ?? (this.hasBacklog ? this.#backlog?.oldestAtMs : undefined)
+  }
+
+  /**
+   * What is in flight cannot be dropped. So where the oldest make room, at most half of the queue is in flight, or one
+   * parcel: else a dead backend, with the whole queue in its consumers' hands, would turn dropping into refusing.
+   */
+  #mayFly(entry: QueueEntry | undefined): boolean {
+    if (entry === undefined) return false
+    if (!this.#dropsOldest || this.#inFlight.size === 0) return true
+    return (this.#inFlightChargedBytes + entry.chargedBytes) * 2 <= this.bytesMax
   }
 
   #oldestSignal(): Signal {

@@ -106,6 +106,26 @@ t.test('a full queue refuses with 503 and Retry-After, and loses nothing that it
   await acknowledged(flow, '/v1/traces', spansOf({ target: 'x', texts: ['there is room again'] }))
 })
 
+t.test('with drop_oldest a dead backend costs the oldest, and nobody is refused', async (t) => {
+  const deadPort = await freePort()
+  const sink = await startSink(t)
+  const queue = '{ queue_size: 32KiB, on_full: drop_oldest }'
+  const flow = await startFlow(t, twoLanes(sink.url, `http://127.0.0.1:${deadPort}`, queue))
+  const watch = watchLedger(flow)
+  const names = numbered('x'.repeat(400), 200)
+  for (const name of names) {
+    await acknowledged(flow, '/v1/traces', spansOf({ target: 'x', texts: [name] }))
+  }
+  const revived = await startSink(t, deadPort)
+  const ledger = await drained(flow)
+  await watch.stop()
+  const arrived = spanNamesIn(arrivedAt(revived, '/v1/traces'))
+  const lost = exporterItems(ledger, 'otlp_http/trace', 'lost')
+  t.ok(lost > 50, `${lost} lost`)
+  t.equal(arrived.length + lost, names.length)
+  t.ok(arrived.includes(names[names.length - 1]), 'the newest are there')
+})
+
 t.test('a request that needs a full queue goes to none of its lanes', async (t) => {
   const deadPort = await freePort()
   const sink = await startSink(t)
