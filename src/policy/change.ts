@@ -70,7 +70,8 @@ export class ValueChanger {
 
   /** Writes the changed form of a text, a string field of its own, at `position`. */
   putText(position: number, tag: number, start: number, end: number, changes: readonly Change[]): void {
-    const text = this.text(this.#view.subarray(start, end), changes)
+    // A text that is spelt out and empty means the same as an absent one, and nothing is told of either.
+    const text = this.text(this.#view.subarray(start, end), start < end ? changes : [])
     this.#edits.putBytes(position, tag, text, 0, text.length)
   }
 

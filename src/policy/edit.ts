@@ -184,7 +184,7 @@ export class FieldEditor implements FieldListeners {
   /** What a carrier span is called: what the policy leaves of its event's name. `attribute` is its `event.name`. */
   carrierName(name: Uint8Array, attribute: Uint8Array | undefined, context: FieldContext): Uint8Array {
     const { removes, changes } = context.text('@name')
-    if (!removes) return this.#values.text(Buffer.from(name), changes)
+    if (!removes) return this.#values.text(Buffer.from(name), name.length > 0 ? changes : [])
     const action = context.eventName
     if (attribute === undefined || action.removes) return Buffer.from('event')
     return this.#values.text(Buffer.from(attribute), action.changes)
