@@ -4,7 +4,6 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import t from 'tap'
 import { startBackend, startRawBackend, until } from '../lane/support.ts'
 import {
@@ -12,6 +11,7 @@ import {
   drained,
   exporterItems,
   type Flow,
+  freePort,
   rowItems,
   startFlow,
   startSink,
@@ -185,13 +185,15 @@ t.test('a backend killed in the middle of a request gets that request again', as
   const killed = spawn(process.execPath, ['-e', DIES_WHILE_IT_READS, String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  // Listened for from the start: it may be gone before the last request is acknowledged.
+  const exited = once(killed, 'exit')
   await once(killed.stdout, 'data')
   const flow = await startFlow(t, twoLanes(`http://127.0.0.1:${port}`, 'http://127.0.0.1:9'))
   const texts = numbered('y'.repeat(20_000), 50)
   for (const some of inTens(texts)) {
     await acknowledged(flow, '/v1/logs', logsOf({ target: SAFE_LOG, texts: some }))
   }
-  const [, signal] = await once(killed, 'exit')
+  const [, signal] = await exited
   t.equal(signal, 'SIGKILL')
   const sink = await startSink(t, port)
   const ledger = await drained(flow)
@@ -242,15 +244,4 @@ function inTens(texts: readonly string[]): readonly (readonly string[])[] {
   return Array.from({ length: Math.ceil(texts.length / 10) }, (_, index) =>
     texts.slice(index * 10, index * 10 + 10),
   )
-}
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('not a TCP server')
-  return address.port
 }
