@@ -11,7 +11,7 @@ import type { Carriage } from '../otlp/signal.ts'
 import type { EditedItem } from './edit.ts'
 import type { UndecidedListener } from './edit-entry.ts'
 import type { ByteString } from './family.ts'
-import { keyText } from './fields.ts'
+import { type FieldContext, keyText } from './fields.ts'
 import { findingsMax } from './finding.ts'
 import type { Judge } from './judge.ts'
 import type { LaneRecord } from './lane-record.ts'
@@ -145,6 +145,17 @@ export class FieldPass {
     this.#event.end = end
     const contexts = this.#contexts(record, 'span_event', family, keyOf(reader, path), start, end)
     return { contexts, targetStart: 0, targetEnd: 0 }
+  }
+
+  /** What decides on the name of the event in `[start, end)`, which comes to `record` on a carrier span. */
+  carriedContext(
+    record: LaneRecord,
+    carriage: Carriage,
+    family: string,
+    start: number,
+    end: number,
+  ): FieldContext {
+    return this.#contexts(record, carriage, family, '', start, end).span_event
   }
 
   #contexts(

@@ -8,7 +8,7 @@ import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Ranges } from '../otlp/scan.ts'
 import { Edits } from '../otlp/splice.ts'
 import { type EditedItem, FieldEditor, type SpanHost } from './edit.ts'
-import type { PlaceContexts } from './fields.ts'
+import type { FieldContext, PlaceContexts } from './fields.ts'
 import type { PolicyLane } from './lane.ts'
 import { EVENT_PLAN, type Plan, SPAN_PLAN } from './plan.ts'
 import { RehomedRequest } from './rehome/request.ts'
@@ -162,7 +162,7 @@ export class LaneRecord implements SpanHost {
   }
 
   /** What the field policy makes of the name of an event that a carrier span brings. */
-  carrierName(name: Uint8Array, attribute: Uint8Array | undefined): Uint8Array {
-    return this.editor.carrierName(name, attribute, this.#shared.span_event)
+  carrierName(name: Uint8Array, attribute: Uint8Array | undefined, context: FieldContext): Uint8Array {
+    return this.editor.carrierName(name, attribute, context)
   }
 }

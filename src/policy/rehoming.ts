@@ -7,12 +7,13 @@
 
 import type { Judged } from './decide.ts'
 import type { ByteString } from './family.ts'
-import { keyOf } from './field-pass.ts'
+import { type FieldPass, keyOf } from './field-pass.ts'
 import type { LaneRecord } from './lane-record.ts'
 import { addCarriedEvent } from './rehome/carrier.ts'
 import type { TextRange } from './rehome/field.ts'
 import { RehomedRequest } from './rehome/request.ts'
 import type { TargetReader } from './target.ts'
+import type { Verdict } from './verdict.ts'
 import type { Listener } from './witness.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -22,6 +23,7 @@ export class Rehoming {
   readonly #request: Uint8Array
   readonly #records: readonly LaneRecord[]
   readonly #workspace: Workspace
+  readonly #fields: FieldPass
   readonly #listener: Listener | undefined
   #resource = 0
   #scope = 0
@@ -30,11 +32,13 @@ export class Rehoming {
     request: Uint8Array,
     records: readonly LaneRecord[],
     workspace: Workspace,
+    fields: FieldPass,
     listener: Listener | undefined,
   ) {
     this.#request = request
     this.#records = records
     this.#workspace = workspace
+    this.#fields = fields
     this.#listener = listener
     for (const { rehomed } of records) rehomed.begin(request)
   }
@@ -52,11 +56,14 @@ export class Rehoming {
   }
 
   /** Moves the log record that was read last, with the target that `reader` read, to the traces lanes in `lanes`. */
-  logRecord(lanes: number, reader: TargetReader, judged: Judged): void {
+  logRecord(verdict: Verdict, reader: TargetReader, judged: Judged, start: number, end: number): void {
     const { rehomedRecord } = this.#workspace
     const target = this.#target(reader.start, reader.end, judged.standIn)
-    this.#move(lanes, undefined, (record, out) => {
-      rehomedRecord.addCarrierSpan(out, target, (name, attribute) => record.carrierName(name, attribute))
+    this.#move(verdict.rehomed, undefined, (record, out) => {
+      const context = this.#fields.carriedContext(record, 'log_record', verdict.family, start, end)
+      rehomedRecord.addCarrierSpan(out, target, (name, attribute) =>
+        record.carrierName(name, attribute, context),
+      )
     })
   }
 
@@ -78,7 +85,12 @@ export class Rehoming {
       )
       this.#move(rehomed, index, (_, out) => rehomedEvent.addLogRecord(out, span, target))
       this.#move(carried, index, (record, out) => {
-        addCarriedEvent(out, rehomedEvent, span, (name, attribute) => record.carrierName(name, attribute))
+        const { family } = events.verdicts[index]
+        const [eventStart, eventEnd] = [events.starts[index], events.ends[index]]
+        const context = this.#fields.carriedContext(record, 'span_event', family, eventStart, eventEnd)
+        addCarriedEvent(out, rehomedEvent, span, (name, attribute) =>
+          record.carrierName(name, attribute, context),
+        )
       })
     }
   }

@@ -101,7 +101,7 @@ class Walk {
       record.begin(request)
       record.editor.witness = listener?.fieldsOf(record)
     }
-    this.#rehoming = new Rehoming(request, this.#others, policy.workspace, listener)
+    this.#rehoming = new Rehoming(request, this.#others, policy.workspace, this.#fields, listener)
   }
 
   run(): Routing {
@@ -189,7 +189,7 @@ class Walk {
       if (!rehomedRecord.hasSpan) verdict = verdicts.withoutSpan(verdict)
     }
     this.#takeItem(item, LOG_RECORD_PLAN, verdict, 1, logRecordTarget, judgment)
-    this.#rehoming.logRecord(verdict.rehomed, logRecordTarget, judgment)
+    this.#rehoming.logRecord(verdict, logRecordTarget, judgment, start, end)
   }
 
   // Spans and their events.
