@@ -3,7 +3,6 @@
  * service. The files are used as they are; only addresses are set from the command line.
  */
 import { readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -17,14 +16,18 @@ async function startExample(
   exporters: Readonly<Record<string, string>>,
 ): Promise<Flow> {
   const file = fileURLToPath(new URL(`../../config/${name}`, import.meta.url))
+  const cwd = t.testdir({})
   const settings = {
     'receivers.otlp.protocols.http.endpoint': '127.0.0.1:0',
     'admin.endpoint': '127.0.0.1:0',
     shutdown_delay: '0s',
+    'storage.directory': cwd,
+    // Relative to the example it would be shared, and last.
+    'storage.directory': join(t.testdir({}), 'data'),
     ...Object.fromEntries(Object.entries(exporters).map(([key, value]) => [`exporters.${key}`, value])),
   }
   const set = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`])
-  return startFlowIn(t, tmpdir(), ['--config', file, ...set])
+  return startFlowIn(t, t.testdirName, ['--config', file, ...set])
 }
 
 t.test('three-log-lanes.yaml: what users typed, what was paid and the rest part ways', async (t) => {
@@ -58,7 +61,7 @@ t.test(
   'audit-lane.yaml: one subsystem by target, and one event by name, have a lane of their own',
   async (t) => {
     const sink = await startSink(t)
-    const audited = join(t.testdir({}), 'audit.jsonl')
+    const audited = join(t.testdirName, 'audit.jsonl')
     const flow = await startExample(t, 'audit-lane.yaml', {
       'otlp_http/logs.endpoint': `${sink.url}/log`,
       'otlp_http/logs.compression': 'none',
