@@ -2,6 +2,8 @@
  * A whole Laneway as a process, between senders and backends over real sockets; and its ledger, held to balance.
  */
 import { ok, strictEqual } from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Carriage } from '../../src/otlp/signal.ts'
 import type { LedgerRow, LedgerSnapshot } from '../../src/telemetry/ledger.ts'
@@ -10,6 +12,7 @@ import { type Backend, startBackend } from '../lane/support.ts'
 
 export interface TestContext {
   testdir(files: Readonly<Record<string, string>>): string
+  readonly testdirName: string
   teardown(end: () => unknown): unknown
 }
 
@@ -80,6 +83,17 @@ export async function startSink(t: TestContext, port = 0): Promise<Backend> {
   const backend = await startBackend((response) => response.end(), port)
   t.teardown(() => backend.close())
   return backend
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('not a TCP server')
+  return address.port
 }
 
 /** All that arrived on one path, joined: requests of one signal hold repeated field 1, so that is a request again. */
