@@ -16,12 +16,10 @@ async function startExample(
   exporters: Readonly<Record<string, string>>,
 ): Promise<Flow> {
   const file = fileURLToPath(new URL(`../../config/${name}`, import.meta.url))
-  const cwd = t.testdir({})
   const settings = {
     'receivers.otlp.protocols.http.endpoint': '127.0.0.1:0',
     'admin.endpoint': '127.0.0.1:0',
     shutdown_delay: '0s',
-    'storage.directory': cwd,
     // Relative to the example it would be shared, and last.
     'storage.directory': join(t.testdir({}), 'data'),
     ...Object.fromEntries(Object.entries(exporters).map(([key, value]) => [`exporters.${key}`, value])),
