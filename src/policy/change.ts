@@ -4,11 +4,11 @@
  * A hash is `hmac:` and 32 hex digits of HMAC-SHA-256 over the value's UTF-8, or over the JSON spelling of a number
  * or bool. What cannot be hashed (arrays, kvlists, bytes) is removed; what is shorter than a cut stays as it is.
  */
-import { createHmac } from 'node:crypto'
 import { readScalar } from '../otlp/any-value.ts'
 import { type Cursor, LEN, tagOf } from '../otlp/cursor.ts'
 import { type Edits, varintSize, writeVarint } from '../otlp/splice.ts'
 import type { Change } from './fields.ts'
+import { KeyedHash } from './hmac.ts'
 
 const VALUE = tagOf(2, LEN)
 const STRING = tagOf(1, LEN)
@@ -22,13 +22,13 @@ export type Changed = 'removed' | 'changed' | 'left'
 export class ValueChanger {
   readonly #cursor: Cursor
   readonly #edits: Edits
-  readonly #hashKey: Uint8Array
+  readonly #keyed: KeyedHash
   #view: Buffer = Buffer.alloc(0)
 
   constructor(cursor: Cursor, edits: Edits, hashKey: Uint8Array) {
     this.#cursor = cursor
     this.#edits = edits
-    this.#hashKey = hashKey
+    this.#keyed = new KeyedHash(hashKey)
   }
 
   /** Points the changer at a request. */
@@ -114,8 +114,7 @@ export class ValueChanger {
   }
 
   #hash(text: Uint8Array): Buffer {
-    const digits = createHmac('sha256', this.#hashKey).update(text).digest('hex').slice(0, hashDigits)
-    return Buffer.from(`hmac:${digits}`)
+    return Buffer.from(`hmac:${this.#keyed.digest(text).slice(0, hashDigits)}`)
   }
 }
 
