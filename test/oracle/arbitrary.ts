@@ -103,6 +103,8 @@ const text = fc.oneof(
   fc.constantFrom('', 'x', 'CANARY-PROMPT', 'déjà vu 👀', 'a"b\\c\n\u0000'),
   fc.string({ unit: 'binary' }),
 )
+/** Within kvlists: keys whose path is that of an attribute which a policy names, or any other. */
+const nestedKey = fc.oneof(fc.constantFrom('user', 'email', 'user.email', 'prompt', 'level'), text)
 const schemaUrl = fc.constantFrom('', 'https://opentelemetry.io/schemas/1.30.0')
 const hex = (lengths: readonly number[]) =>
   fc
@@ -136,7 +138,7 @@ function anyValue(pools: Pools, depth = pools.depthMax): Messages {
   return fc.oneof(
     ...leaves,
     record({ arrayValue: message({ values: list(inner, pools) }) }),
-    record({ kvlistValue: message({ values: list(keyValue(text, inner), pools) }) }),
+    record({ kvlistValue: message({ values: list(keyValue(nestedKey, inner), pools) }) }),
   )
 }
 

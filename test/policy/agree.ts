@@ -1,11 +1,12 @@
 /** Asserts that `route` and the reference agree on one request under one policy, in everything that they say. */
 import { deepStrictEqual, equal, ok } from 'node:assert/strict'
-import type { PolicySpec } from '../../src/config/config.ts'
+import type { LaneSpec, PolicySpec } from '../../src/config/config.ts'
+import { canonicalise } from '../../src/otlp/canonical.ts'
 import { SIGNAL_TRAITS, type Signal } from '../../src/otlp/signal.ts'
 import { compilePolicy, type Policy } from '../../src/policy/compile.ts'
 import { type Routing, route, type WitnessedItem } from '../../src/policy/route.ts'
-import { decode } from '../oracle/oracle.ts'
-import { doubtsOf } from './doubt.ts'
+import { decode, isMessage, type OracleMessage, type OracleValue } from '../oracle/oracle.ts'
+import { doubtsOf, payloadsOf } from './doubt.ts'
 import { assertVerbatim, bytesOf } from './parcel-bytes.ts'
 import { mergedTally, type ReferenceRouting, routeReference } from './reference.ts'
 
@@ -15,36 +16,90 @@ export interface AgreeCase {
   readonly spec: PolicySpec
   /** Compiled from `spec`; made here if it is not given. */
   readonly policy?: Policy
+  /** A resource or scope may come in pieces: each piece counts what it loses, and the last piece's count is read. */
+  readonly isInPieces?: boolean
 }
 
+/** What values are hashed with in tests. */
+export const hashKey: Uint8Array = Buffer.from('a key of more than thirty-two bytes')
+
 export function compile(spec: PolicySpec): Policy {
-  const { policy, problems } = compilePolicy(spec)
+  const { policy, problems } = compilePolicy(spec, hashKey)
   deepStrictEqual(problems, [])
   return policy
 }
 
-export function assertAgrees({ bytes, signal, spec, policy = compile(spec) }: AgreeCase): ReferenceRouting {
+/** What each lane gets, in the order of the policy; its native parcel and the items rehomed to it as one request. */
+function joined(routing: Routing, request: Uint8Array, spec: PolicySpec) {
+  return spec.lanes.flatMap(({ name, signal }) => {
+    const own = routing.parcels.filter(({ lane }) => lane === name)
+    if (own.length === 0) return []
+    ok(own.every((parcel) => parcel.signal === signal))
+    const bytes = new Uint8Array(Buffer.concat(own.map((parcel) => bytesOf(parcel, request))))
+    return [{ lane: name, signal, items: own.reduce((sum, parcel) => sum + parcel.items, 0), bytes }]
+  })
+}
+
+/** Pieces of a body are changed one by one: what is left of them is of no interest where one was. */
+function withoutBody({ body: _, ...rest }: OracleMessage): OracleMessage {
+  return rest
+}
+
+function withoutEnvelopeCounts(message: OracleMessage): OracleMessage {
+  const read = (value: OracleValue, key: string): OracleValue => {
+    if (Array.isArray(value)) return value.map((one) => read(one, key))
+    if (!isMessage(value)) return value
+    const { droppedAttributesCount, ...rest } = value
+    if (key === 'resource' || key === 'scope') return rest
+    if (key === 'logRecords') return withoutBody(value)
+    return /^(resource|scope)/.test(key) ? withoutEnvelopeCounts(value) : value
+  }
+  return Object.fromEntries(Object.entries(message).map(([key, value]) => [key, read(value, key)]))
+}
+
+export function assertAgrees({
+  bytes,
+  signal,
+  spec,
+  policy = compile(spec),
+  isInPieces = false,
+}: AgreeCase): ReferenceRouting {
   const message = SIGNAL_TRAITS[signal].requestMessage
   const decoded = decode(message, bytes)
-  const expected = routeReference(decoded, signal, spec, doubtsOf(message, bytes, decoded))
+  const expected = routeReference(decoded, signal, spec, {
+    doubts: doubtsOf(message, bytes, decoded),
+    payloads: payloadsOf(message, bytes, decoded),
+    hashKey,
+  })
   const before = Uint8Array.from(bytes)
   const heard: WitnessedItem[] = []
   const routing = route(bytes, signal, policy)
   const witnessed = route(bytes, signal, policy, { item: (item) => heard.push(item) })
   ok(Buffer.compare(bytes, before) === 0, 'route leaves its input alone')
   deepStrictEqual(mergedTally(routing.tally), expected.tally)
+  const parcels = joined(routing, bytes, spec)
   deepStrictEqual(
-    routing.parcels.map((parcel) => [parcel.lane, parcel.signal, parcel.items]),
-    expected.parcels.map((parcel) => [parcel.lane, signal, parcel.items]),
+    parcels.map((parcel) => [parcel.lane, parcel.signal, parcel.items]),
+    expected.parcels.map((parcel) => [parcel.lane, parcel.signal, parcel.items]),
   )
-  routing.parcels.forEach((parcel, index) => {
-    const spliced = bytesOf(parcel, bytes)
-    deepStrictEqual(decode(message, spliced), expected.parcels[index].request)
-    assertVerbatim(spliced, bytes)
+  parcels.forEach((parcel, index) => {
+    const { requestMessage } = SIGNAL_TRAITS[parcel.signal]
+    const leaving = [decode(requestMessage, parcel.bytes), expected.parcels[index].request]
+    const [actual, wanted] = isInPieces ? leaving.map(withoutEnvelopeCounts) : leaving
+    deepStrictEqual(actual, wanted)
+    const lane = spec.lanes.find(({ name }) => name === parcel.lane)
+    if (lane?.wire === 'canonical')
+      ok(canonicalise(parcel.bytes, parcel.signal).bytes === parcel.bytes, 'canonical')
+    else if (isUntouched(lane, spec)) assertVerbatim(parcel.bytes, bytes)
   })
   assertSame(routing, witnessed, bytes)
   assertHeard(heard, expected)
   return expected
+}
+
+/** Whether what stays on a lane stays byte for byte: no field rules, and nothing that comes from elsewhere. */
+function isUntouched(lane: LaneSpec | undefined, { rehome }: PolicySpec): boolean {
+  return lane?.fields.length === 0 && lane.unlistedFields === 'keep' && !rehome.toLogs && !rehome.toTraces
 }
 
 /** A witness changes nothing, and asking twice gives the same. */

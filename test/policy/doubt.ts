@@ -18,6 +18,28 @@ export function doubtsOf(
   return doubts
 }
 
+/** The bytes of each record and each span event, as they came. */
+export function payloadsOf(
+  message: string,
+  bytes: Uint8Array,
+  decoded: OracleMessage,
+): ReadonlyMap<OracleMessage, Uint8Array> {
+  const payloads = new Map<OracleMessage, Uint8Array>()
+  const collect = (fields: readonly WireField[], parent: OracleMessage): void => {
+    for (const group of groupByNumber(fields).values()) {
+      const type = group[0].type?.name ?? ''
+      const key = LISTS[type]
+      if (key === undefined || type === 'KeyValue') continue
+      messagesOf(parent, key).forEach((entry, index) => {
+        if (type === 'LogRecord' || type === 'Event') payloads.set(entry, group[index].payload)
+        else collect(group[index].children ?? [], entry)
+      })
+    }
+  }
+  collect(readTree(messageType(message), bytes), decoded)
+  return payloads
+}
+
 /** Goes down the wire tree and the decoded object together: the nth occurrence of a repeated field is its nth entry. */
 function visit(fields: readonly WireField[], decoded: OracleMessage, doubts: Set<OracleMessage>): void {
   const names = new Set<string>()

@@ -5,7 +5,9 @@
  * with names of every kind, and with conditions. All of them compile without a problem.
  */
 import fc from 'fast-check'
-import type { Lane, Line, Path, PolicyText, Selector } from './spec.ts'
+import { PLACES, type Place } from '../../src/policy/place.ts'
+import type { FieldLine, Lane, Line, Path, PolicyText, Selector } from './spec.ts'
+import { CODEX_LANES } from './spec.ts'
 
 const FAMILY_TARGETS = [
   'codex_otel',
@@ -150,3 +152,90 @@ export const policyArbitrary: fc.Arbitrary<PolicyText> = fc.oneof(
   { weight: 1, arbitrary: codexPolicy },
   { weight: 4, arbitrary: anyPolicy },
 )
+
+const fieldKeys = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.constantFrom('prompt', 'user.email', 'email', 'model', 'x', '', 'CANARY-PROMPT'),
+    },
+    { weight: 3, arbitrary: fc.constantFrom('*', 'user.*', '*.email', 'targe*', 'l*', '*o*', '*.*') },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(
+        'level',
+        'event.name',
+        'target',
+        'code.namespace',
+        'laneway.rehomed',
+        'message',
+      ),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(
+        '@name',
+        '@status.message',
+        '@trace_state',
+        '@body',
+        '@event_name',
+        '@severity_text',
+      ),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        '@schema_url',
+        '@scope.name',
+        '@scope.version',
+        '@metric.name',
+        '@metric.description',
+      ),
+    },
+  ),
+  { minLength: 1, maxLength: 4 },
+)
+const PLACES_WITH_ITEMS = PLACES.filter((place: Place) => place !== 'resource' && place !== 'scope')
+
+const on: fc.Arbitrary<{ on?: readonly Place[] }> = fc.oneof(
+  fc.constant({}),
+  fc.subarray([...PLACES], { minLength: 1, maxLength: 4 }).map((on) => ({ on })),
+)
+const filters: fc.Arbitrary<FieldLine> = fc.oneof(
+  { weight: 2, arbitrary: on },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...FAMILIES), fc.subarray(PLACES_WITH_ITEMS, { minLength: 2 }))
+      .map(([family, on]) => ({ family, on })),
+  },
+  { weight: 1, arbitrary: event_name.map((name) => ({ event_name: name })) },
+)
+
+const fieldLine: fc.Arbitrary<FieldLine> = fc
+  .tuple(
+    fc.constantFrom('keep', 'remove', 'remove', 'only', 'hash', 'truncate' as const),
+    fieldKeys,
+    filters,
+    fc.integer({ min: 0, max: 6 }),
+  )
+  .map(([verb, keys, filter, to]) => ({ ...filter, [verb]: keys, ...(verb === 'truncate' ? { to } : {}) }))
+
+const rehome = fc.oneof(fc.boolean(), fc.record({ to_logs: fc.boolean(), to_traces: fc.boolean() }))
+
+/** Any policy, with field rules on every lane and items that move between them. */
+export const fieldPolicy: fc.Arbitrary<PolicyText> = fc
+  .tuple(
+    policyArbitrary,
+    fc.array(fc.array(fieldLine, { maxLength: 4 }), { minLength: 8, maxLength: 8 }),
+    fc.array(fc.constantFrom('keep', 'keep', 'remove' as const), { minLength: 8, maxLength: 8 }),
+    fc.array(fc.constantFrom('as_is', 'as_is', 'canonical' as const), { minLength: 8, maxLength: 8 }),
+    rehome,
+  )
+  .map(([text, fields, unlisted, wires, rehome]) => {
+    const entries = Object.entries(text.lanes ?? CODEX_LANES).map(([name, lane], index): [string, Lane] => [
+      name,
+      { ...lane, fields: fields[index], unlisted_fields: unlisted[index], wire: wires[index] },
+    ])
+    return { ...text, rehome, lanes: Object.fromEntries(entries) }
+  })

@@ -16,6 +16,9 @@ import type { Position } from '../../src/errors.ts'
 import type { Carriage, Signal } from '../../src/otlp/signal.ts'
 import type { Outcome, Reason, TallyRow } from '../../src/telemetry/tally.ts'
 import { isMessage, messageOf, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
+import { type ItemFacts, unanswered } from './fields-reference.ts'
+import { type Home, KEYS, parcelsOf, type ReadAnew, type ReferenceParcel } from './parcels-reference.ts'
+import { hasSpan } from './rehome-reference.ts'
 
 /** What became of one item. */
 export interface Fate {
@@ -24,18 +27,18 @@ export interface Fate {
   readonly family: string
   /** Lanes that get it, in the order of the policy. */
   readonly lanes: readonly string[]
-  /** The lines that decided for them. */
-  readonly rules: readonly Position[]
+  /** Lanes of the other carriage's signal that get it rehomed. */
+  readonly rehomed: readonly string[]
+  /** Lanes that take this span event and not its span: it rides there on a carrier. */
+  readonly carried: readonly string[]
+  /** What a rehomed item is called after, and what field rules ask. */
+  readonly home: Home
+  /** The lines that decided for them, by lane. */
+  readonly rules: ReadonlyMap<string, Position>
   readonly outcome: Outcome
   readonly reason: Reason | ''
   readonly lane: string
   readonly rule: Position | undefined
-}
-
-export interface ReferenceParcel {
-  readonly lane: string
-  readonly items: number
-  readonly request: OracleMessage
 }
 
 export interface ReferenceRouting {
@@ -47,19 +50,22 @@ export interface ReferenceRouting {
 /** Decoded objects (attributes, scope entries) whose bytes another decoder could read differently. */
 export type Doubts = ReadonlySet<OracleMessage>
 
-const KEYS = {
-  logs: { resources: 'resourceLogs', scopes: 'scopeLogs', items: 'logRecords' },
-  traces: { resources: 'resourceSpans', scopes: 'scopeSpans', items: 'spans' },
-  metrics: { resources: 'resourceMetrics', scopes: 'scopeMetrics', items: 'metrics' },
-} as const
+export type { ReferenceParcel }
 
 const DATA_KINDS = ['gauge', 'sum', 'histogram', 'exponentialHistogram', 'summary']
+
+export interface ReferenceOptions {
+  readonly doubts?: Doubts
+  /** Bytes of each record and span event as they came: a carrier's id is made of them. */
+  readonly payloads?: ReadonlyMap<OracleMessage, Uint8Array>
+  readonly hashKey?: Uint8Array
+}
 
 export function routeReference(
   request: OracleMessage,
   signal: Signal,
   spec: PolicySpec,
-  doubts: Doubts = new Set(),
+  { doubts = new Set(), payloads = new Map(), hashKey = new Uint8Array(32) }: ReferenceOptions = {},
 ): ReferenceRouting {
   const { resources, scopes, items } = KEYS[signal]
   const fates = new Map<OracleMessage, Fate>()
@@ -67,71 +73,29 @@ export function routeReference(
     for (const scope of messagesOf(resource, scopes)) {
       for (const item of messagesOf(scope, items)) {
         const place: Place = { spec, resource: messageOf(resource, 'resource'), scope, doubts }
-        if (signal === 'logs') fates.set(item, decideEvent('log_record', item, place))
+        if (signal === 'logs')
+          fates.set(item, withoutSpan(decideEvent('log_record', item, place), item, spec))
         else if (signal === 'metrics') fates.set(item, decidePoints(item, place))
         else {
           const span = decideSpan(item, place)
           fates.set(item, span)
           for (const event of messagesOf(item, 'events')) {
-            fates.set(event, withinSpan(decideEvent('span_event', event, place), span))
+            fates.set(event, withinSpan(decideEvent('span_event', event, place), span, spec))
           }
         }
       }
     }
   }
   const list = [...fates.values()]
+  const readAnew: ReadAnew = (carriage, item, envelope) => {
+    const place: Place = { spec, ...envelope, doubts }
+    return (carriage === 'span' ? decideSpan(item, place) : decideEvent(carriage, item, place)).home.facts
+  }
   const parcels = spec.lanes
-    .filter((lane) => lane.signal === signal && lane.exporters.length > 0)
-    .map((lane) => parcelOf(request, signal, lane.name, fates))
+    .filter(isOn)
+    .map((lane) => parcelsOf({ request, signal, lane, fates, payloads, hashKey, readAnew }))
     .filter((parcel) => parcel !== undefined)
   return { parcels, tally: tallyOf(list), fates: list }
-}
-
-function parcelOf(
-  request: OracleMessage,
-  signal: Signal,
-  lane: string,
-  fates: ReadonlyMap<OracleMessage, Fate>,
-): ReferenceParcel | undefined {
-  const keys = KEYS[signal]
-  const isKept = (item: OracleMessage): boolean => fates.get(item)?.lanes.includes(lane) === true
-  const isLost = (event: OracleMessage): boolean => fates.get(event)?.outcome === 'dropped'
-  let count = 0
-  const scopeOf = (scope: OracleMessage): OracleMessage[] => {
-    const kept = messagesOf(scope, keys.items).filter(isKept)
-    for (const item of kept) count += fates.get(item)?.items ?? 0
-    if (kept.length === 0) return []
-    return [
-      {
-        ...scope,
-        [keys.items]: signal === 'traces' ? kept.map((span) => spanOf(span, isKept, isLost)) : kept,
-      },
-    ]
-  }
-  const resourcesKept = messagesOf(request, keys.resources).flatMap((resource) => {
-    const kept = messagesOf(resource, keys.scopes).flatMap(scopeOf)
-    return kept.length === 0 ? [] : [{ ...resource, [keys.scopes]: kept }]
-  })
-  if (resourcesKept.length === 0) return undefined
-  return { lane, items: count, request: { ...request, [keys.resources]: resourcesKept } }
-}
-
-const uint32Max = 2 ** 32 - 1
-
-/** An event that another traces lane takes has left this span, but it is not lost, and not counted as dropped. */
-function spanOf(
-  span: OracleMessage,
-  isKept: (event: OracleMessage) => boolean,
-  isLost: (event: OracleMessage) => boolean,
-): OracleMessage {
-  const events = messagesOf(span, 'events')
-  const kept = events.filter(isKept)
-  if (kept.length === events.length) return span
-  const { events: _, ...rest } = span
-  const lost = events.filter(isLost).length
-  const dropped = Math.min(Number(span.droppedEventsCount ?? 0) + lost, uint32Max)
-  const edited = dropped === 0 ? rest : { ...rest, droppedEventsCount: dropped }
-  return kept.length === 0 ? edited : { ...edited, events: kept }
 }
 
 /** Where an item stands. `resource` is the Resource, `scope` the scope's entry. */
@@ -144,8 +108,13 @@ interface Place {
 
 type Reading =
   | { readonly kind: 'absent' }
-  | { readonly kind: 'string'; readonly target: string; readonly inDoubt: boolean }
-  | { readonly kind: 'conflict'; readonly strings: readonly string[] }
+  | {
+      readonly kind: 'string'
+      readonly target: string
+      readonly inDoubt: boolean
+      readonly key: string | undefined
+    }
+  | { readonly kind: 'conflict'; readonly strings: readonly string[]; readonly key: string | undefined }
 
 function readTarget(paths: readonly TargetPathSpec[], item: OracleMessage, place: Place): Reading {
   for (const { path, except } of paths) {
@@ -153,18 +122,19 @@ function readTarget(paths: readonly TargetPathSpec[], item: OracleMessage, place
     if (inAttributes === null) {
       const name = messageOf(place.scope, 'scope').name ?? ''
       if (typeof name !== 'string' || name === '' || except.includes(name)) continue
-      return { kind: 'string', target: name, inDoubt: place.doubts.has(place.scope) }
+      return { kind: 'string', target: name, inDoubt: place.doubts.has(place.scope), key: undefined }
     }
     const holder = inAttributes[1] === undefined ? item : place.resource
+    const key = inAttributes[1] === undefined ? inAttributes[2] : undefined
     const found = messagesOf(holder, 'attributes').filter((one) => (one.key ?? '') === inAttributes[2])
     const values = new Set(found.map((one) => messageOf(one, 'value').stringValue))
     const strings = [...values].filter((value) => typeof value === 'string')
     if (found.length === 0) continue
     if (values.size === 1 && strings.length === 1) {
       if (except.includes(strings[0])) continue
-      return { kind: 'string', target: strings[0], inDoubt: found.some((one) => place.doubts.has(one)) }
+      return { kind: 'string', target: strings[0], inDoubt: found.some((one) => place.doubts.has(one)), key }
     }
-    return { kind: 'conflict', strings }
+    return { kind: 'conflict', strings, key }
   }
   return { kind: 'absent' }
 }
@@ -295,18 +265,53 @@ function decideEvent(carriage: 'log_record' | 'span_event', item: OracleMessage,
   const paths = carriage === 'log_record' ? spec.target.logRecord : spec.target.spanEvent
   const reading = readTarget(paths, item, place)
   const facts: Facts = { eventNames: eventNamesOf(carriage, item), resource: place.resource }
-  if (reading.kind === 'absent') return eventFate(carriage, classify(spec, undefined), facts, spec)
+  const homeOf = (cls: TargetClass, key: string | undefined): Home => ({
+    target: cls.target ?? '',
+    targetKey: key,
+    facts: factsOf(asEvent(cls, spec), key, facts.eventNames),
+  })
+  if (reading.kind === 'absent') {
+    const cls = classify(spec, undefined)
+    return { ...eventFate(carriage, cls, facts, spec), home: homeOf(cls, undefined) }
+  }
   if (reading.kind === 'string') {
     const cls = classify(spec, reading.target)
-    if (!reading.inDoubt || !isTraceSafe(cls, spec)) return eventFate(carriage, cls, facts, spec)
+    if (!reading.inDoubt || !isTraceSafe(cls, spec)) {
+      return { ...eventFate(carriage, cls, facts, spec), home: homeOf(cls, reading.key) }
+    }
   }
   const strings = reading.kind === 'string' ? [reading.target] : reading.strings
   const ours = strings.map((value) => classify(spec, value)).filter((cls) => cls.inNamespace)
   if (ours.length === 0) {
-    return { ...fateOf(carriage, 'ambiguous'), outcome: 'dropped', reason: 'ambiguous_target' }
+    const home = {
+      target: '',
+      targetKey: undefined,
+      facts: {
+        ...unanswered,
+        eventNames: factsOf(classify(spec, undefined), undefined, facts.eventNames).eventNames,
+      },
+    }
+    return { ...fateOf(carriage, 'ambiguous'), outcome: 'dropped', reason: 'ambiguous_target', home }
   }
   const standIn = ours.find((cls) => !isTraceSafe(cls, spec)) ?? classify(spec, spec.namespace)
-  return eventFate(carriage, standIn, facts, spec, true)
+  const home = homeOf(standIn, reading.key)
+  // What is in doubt has no family that a rule could ask for, and no attribute gave it a target.
+  const inDoubt = { ...home, facts: { ...unanswered, eventNames: home.facts.eventNames } }
+  return { ...eventFate(carriage, standIn, facts, spec, true), home: inDoubt }
+}
+
+function factsOf(
+  cls: TargetClass,
+  targetKey: string | undefined,
+  eventNames: readonly string[] | undefined,
+): ItemFacts {
+  return {
+    families: cls.family === undefined ? [] : [cls.family],
+    // No name is no answer, nor are two that differ.
+    eventNames: new Set(eventNames).size === 1 ? eventNames : undefined,
+    targetKey,
+    target: cls.target,
+  }
 }
 
 /** Whether some traces lane takes events of this class, be it under a condition. */
@@ -398,8 +403,9 @@ function eventFate(
     const line = deciding(lane, 'events', (selector, takes) => names(selector, facts, takes))
     return line === undefined ? [] : [{ lane, line }]
   })
-  const fate = fateOfOpinions(none, opinions, native)
-  if (fate.outcome === 'forwarded' || fate.reason === 'no_exporter') return fate
+  const mayRehome = other === 'logs' ? spec.rehome.toLogs : spec.rehome.toTraces
+  const fate = fateOfOpinions(none, opinions, native, mayRehome ? other : undefined)
+  if (fate.outcome !== 'dropped' || fate.reason === 'no_exporter') return fate
   const misplaced = opinions.find(({ lane, line }) => !line.except && lane.signal === other)
   if (misplaced !== undefined) {
     return { ...none, reason: 'wrong_carriage', lane: misplaced.lane.name, rule: spec.positions.rehome }
@@ -410,22 +416,28 @@ function eventFate(
   return inDoubt ? { ...none, reason: 'ambiguous_target' } : fate
 }
 
-function fateOfOpinions(none: Fate, opinions: readonly Opinion[], signal: string): Fate {
-  const takers = opinions.filter(({ lane, line }) => lane.signal === signal && !line.except)
-  const taking = takers.filter(({ lane }) => isOn(lane))
-  if (taking.length > 0) {
+/** `other`: the signal that the item may be rehomed to. */
+function fateOfOpinions(none: Fate, opinions: readonly Opinion[], signal: string, other?: string): Fate {
+  const taking = opinions.filter(({ line }) => !line.except)
+  const takers = taking.filter(({ lane }) => lane.signal === signal)
+  const others = taking.filter(({ lane }) => lane.signal === other)
+  const [native, rehomed] = [takers, others].map((list) => list.filter(({ lane }) => isOn(lane)))
+  const first = native[0] ?? rehomed[0]
+  if (first !== undefined) {
     return {
       ...none,
-      outcome: 'forwarded',
+      outcome: native.length > 0 ? 'forwarded' : 'rehomed',
       reason: '',
-      lanes: taking.map(({ lane }) => lane.name),
-      rules: taking.map(({ line }) => line.position),
-      lane: taking[0].lane.name,
-      rule: taking[0].line.position,
+      lanes: native.map(({ lane }) => lane.name),
+      rehomed: rehomed.map(({ lane }) => lane.name),
+      rules: new Map([...native, ...rehomed].map(({ lane, line }) => [lane.name, line.position])),
+      lane: first.lane.name,
+      rule: first.line.position,
     }
   }
-  if (takers.length > 0) {
-    return { ...none, reason: 'no_exporter', lane: takers[0].lane.name, rule: takers[0].line.position }
+  const off = takers[0] ?? others[0]
+  if (off !== undefined) {
+    return { ...none, reason: 'no_exporter', lane: off.lane.name, rule: off.line.position }
   }
   const refusing = opinions.find(({ line }) => line.except)
   if (refusing === undefined) return none
@@ -442,7 +454,10 @@ function fateOf(carriage: Carriage, family: string): Fate {
     items: 1,
     family,
     lanes: [],
-    rules: [],
+    rehomed: [],
+    carried: [],
+    home: { target: '', targetKey: undefined, facts: unanswered },
+    rules: new Map(),
     outcome: 'dropped',
     reason: 'no_lane',
     lane: '',
@@ -457,7 +472,17 @@ function decideSpan(item: OracleMessage, place: Place): Fate {
   const inDoubt = reading.kind === 'conflict'
   const family = inDoubt ? 'ambiguous' : (cls.family ?? (cls.inNamespace ? 'unreviewed' : 'foreign'))
   const facts: Facts = { eventNames: [], resource: place.resource }
-  return fateOfOpinions(fateOf('span', family), opinionsOn('spans', cls, facts, spec, inDoubt), 'traces')
+  const target = reading.kind === 'string' ? reading.target : undefined
+  const asked = factsOf(cls, reading.kind === 'string' ? reading.key : undefined, undefined)
+  const home: Home = {
+    target: target ?? '',
+    targetKey: undefined,
+    facts: inDoubt ? { ...asked, families: undefined } : asked,
+  }
+  return {
+    ...fateOfOpinions(fateOf('span', family), opinionsOn('spans', cls, facts, spec, inDoubt), 'traces'),
+    home,
+  }
 }
 
 function decidePoints(metric: OracleMessage, place: Place): Fate {
@@ -488,22 +513,35 @@ function opinionsOn(
   })
 }
 
-/** An event rides only on lanes that take its span. */
-function withinSpan(event: Fate, span: Fate): Fate {
-  if (event.outcome !== 'forwarded') return event
+/** An event rides only on lanes that take its span; on the others a carrier carries it. */
+function withinSpan(event: Fate, span: Fate, spec: PolicySpec): Fate {
   const lanes = event.lanes.filter((lane) => span.lanes.includes(lane))
-  if (lanes.length > 0)
-    return { ...event, lanes, lane: lanes[0], rule: event.rules[event.lanes.indexOf(lanes[0])] }
-  return { ...event, lanes, outcome: 'dropped', reason: 'no_span', lane: event.lanes[0] }
+  const others = event.lanes.filter((lane) => !span.lanes.includes(lane))
+  if (others.length === 0) return event
+  const carried = spec.rehome.toTraces ? others : []
+  const [lane] = [...lanes, ...carried, ...event.rehomed]
+  if (lane === undefined) return { ...event, lanes, outcome: 'dropped', reason: 'no_span' }
+  const outcome = lanes.length + carried.length > 0 ? 'forwarded' : 'rehomed'
+  return { ...event, lanes, carried, outcome, lane, rule: event.rules.get(lane) }
+}
+
+/** A record without the ids of a span cannot ride on one. */
+function withoutSpan(fate: Fate, record: OracleMessage, spec: PolicySpec): Fate {
+  if (fate.rehomed.length === 0 || hasSpan(record)) return fate
+  const rehomed = fate.rehomed.filter(
+    (name) => spec.lanes.find((lane) => lane.name === name)?.signal !== 'traces',
+  )
+  if (fate.lanes.length > 0) return { ...fate, rehomed }
+  return { ...fate, rehomed, outcome: 'dropped', reason: 'no_span' }
 }
 
 /** The rows of the ledger: one for each combination, `copied` for further lanes. */
 function tallyOf(fates: readonly Fate[]): readonly TallyRow[] {
   return mergedTally(
-    fates.flatMap(({ carriage, family, lanes, lane, outcome, reason, items }) => [
+    fates.flatMap(({ carriage, family, lanes, carried, rehomed, lane, outcome, reason, items }) => [
       { carriage, family, lane, outcome, reason, items },
-      ...lanes
-        .slice(1)
+      ...[...lanes, ...carried, ...rehomed]
+        .filter((other) => other !== lane)
         .map((other) => ({ carriage, family, lane: other, outcome: 'copied', reason: '', items }) as const),
     ]),
   )
