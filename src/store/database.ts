@@ -13,7 +13,7 @@ import type { StorageError } from '../errors.ts'
 import { FILE_MODE, prepareDirectory, syncDirectory, syncFile } from './directory.ts'
 import { storageError, toStorageError } from './failure.ts'
 import { CACHE_BYTES, LOCK_TIMEOUT_MS, PAGE_BYTES } from './limits.ts'
-import { migrate } from './schema.ts'
+import { hasTables, migrate } from './schema.ts'
 
 export const STORE_FILE = 'laneway.db'
 
@@ -103,6 +103,7 @@ function openFile({ directory, walBytes, fileBytesMax }: DatabaseOptions): Omit<
       COMMIT;
     `)
     if (!migrate(database)) throw storageError('newer', directory)
+    if (!hasTables(database)) throw storageError('corrupt', directory)
     const inode = inodeAt(directory)
     if (inode === undefined) throw storageError('lost', directory)
     return { database, inode }

@@ -10,7 +10,7 @@ import type { StorageError } from '../errors.ts'
 import { closeQuietly, inodeAt, type OpenDatabase, openDatabase, rebuild, setStoreAside } from './database.ts'
 import { storageError, toStorageError } from './failure.ts'
 import { divideBytes, PROBE_INTERVAL_MS, RETENTION_CHECK_MS, type StoreLimits } from './limits.ts'
-import type { Answer, Failure, PlacedParcel, Question, Reply, Request, Settled } from './messages.ts'
+import type { Answer, Failure, PlacedParcel, PlacedSettled, Question, Reply, Request } from './messages.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 import { createSession, type Session } from './session.ts'
 
@@ -49,7 +49,7 @@ export function createEngine(options: EngineOptions): Engine {
   let retryAtMs = 0
   let retentionAtMs = 0
   /** Not durable yet; kept over failures. */
-  let settlements: Settled[] = []
+  let settlements: PlacedSettled[] = []
 
   function run(group: readonly Request[]): void {
     let appends: Append[] = []
@@ -102,10 +102,12 @@ export function createEngine(options: EngineOptions): Engine {
 
   function settleAll(open: OpenSession): void {
     let deaths = 0
+    let homeless = 0
     for (const settled of settlements) {
-      open.settle(settled, clock())
-      if (settled.death !== undefined) deaths++
+      homeless += open.settle(settled, { nowMs: clock(), bytesMax: fileBytesMax * (1 - FILE_RESERVE / 2) })
+      if (settled.death !== undefined || settled.remains !== undefined) deaths++
     }
+    tellGone(homeless, 'full')
     if (deaths > 0) tellGone(open.deadLetters.trim(limits.deadLettersBytesMax), 'full')
   }
 

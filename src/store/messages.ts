@@ -33,13 +33,32 @@ export interface PlacedParcel extends ParcelHead {
   readonly own: Uint8Array<ArrayBuffer> | undefined
 }
 
+/** A part that stays when its parcel leaves a queue: as a dead letter, or, without a death, in the queue again. */
+export interface Remains extends Omit<ParcelHead, 'exporters'> {
+  /** Memory of its own. */
+  readonly bytes: Uint8Array
+  readonly death: Death | undefined
+}
+
+/** Why a backend refused it for good. */
+export interface Death {
+  readonly status: number
+  readonly message: string
+}
+
 /** Parcels that leave one exporter's queue, and what their items count as; the amounts need not be whole parcels'. */
 export interface Settled {
   readonly exporter: string
   readonly ids: readonly number[]
   readonly amounts: readonly (Amount & { readonly outcome: Settlement })[]
   /** Given: the parcels become dead letters. */
-  readonly death: { readonly status: number; readonly message: string } | undefined
+  readonly death: Death | undefined
+  readonly remains?: readonly Remains[]
+}
+
+/** The same on its way to the worker: what remains has ids. */
+export interface PlacedSettled extends Settled {
+  readonly remains?: readonly (Remains & { readonly id: number })[]
 }
 
 /** A parcel that comes back from the store. */
@@ -97,7 +116,7 @@ export interface Space {
 
 export type Request =
   | { readonly type: 'append'; readonly parcels: readonly PlacedParcel[] }
-  | { readonly type: 'settle'; readonly settled: readonly Settled[] }
+  | { readonly type: 'settle'; readonly settled: readonly PlacedSettled[] }
   | { readonly type: 'ask'; readonly call: number; readonly question: Question }
 
 export type Question =

@@ -49,7 +49,16 @@ const MIGRATIONS: readonly string[] = [
   `,
 ]
 
+const TABLES = ['exporters', 'parcels', 'shared', 'queue', 'dead_letters', 'accounts'] as const
+
 export const SCHEMA_VERSION: number = MIGRATIONS.length
+
+/** False for a file that says that it has this version and does not have its tables. */
+export function hasTables(database: DatabaseSync): boolean {
+  const names = TABLES.map((name) => `'${name}'`).join()
+  const row = database.prepare(`SELECT count(*) AS count FROM sqlite_schema WHERE name IN (${names})`).get()
+  return row?.count === TABLES.length
+}
 
 /** Brings the tables to this version, in one transaction. False: a newer program made them. */
 export function migrate(database: DatabaseSync): boolean {

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { createDeadLetterTables, type DeadLetterTables } from './dead-letter-tables.ts'
-import type { Settled, Space } from './messages.ts'
+import type { PlacedSettled, Space } from './messages.ts'
 import { createQueueTables, type QueueTables } from './queue-tables.ts'
 import { numberAt } from './row.ts'
 
@@ -14,7 +14,8 @@ export interface Session {
   readonly deadLetters: DeadLetterTables
   /** Runs `work` and makes it durable, or undoes it and throws. */
   transact<T>(work: () => T): T
-  settle(settled: Settled, nowMs: number): void
+  /** Returns how many dead letters found no room: with them the file would hold more than `bytesMax`. */
+  settle(settled: PlacedSettled, limits: { readonly nowMs: number; readonly bytesMax: number }): number
   /** Pages of the file that hold something, also within a transaction. */
   usedBytes(): number
   space(): Space
@@ -44,13 +45,25 @@ export function createSession(database: DatabaseSync): Session {
     }
   }
 
-  function settle(settled: Settled, nowMs: number): void {
+  function settle(settled: PlacedSettled, { nowMs, bytesMax }: Parameters<Session['settle']>[1]): number {
+    let homeless = 0
     const exporter = queues.exporterId(settled.exporter)
     for (const id of settled.ids) {
       if (settled.death !== undefined) deadLetters.bury({ exporter, id, death: settled.death, nowMs })
       else if (queues.dequeue(exporter, id)) queues.release(id)
     }
+    for (const { death, bytes, ...head } of settled.remains ?? []) {
+      const { byteLength } = bytes
+      // What goes back to its queue was there before. A dead letter may be of a queue in memory.
+      if (death !== undefined && usedBytes() + byteLength > bytesMax) {
+        homeless++
+        continue
+      }
+      queues.append({ ...head, exporters: [settled.exporter], byteLength, offset: 0, own: undefined }, bytes)
+      if (death !== undefined) deadLetters.bury({ exporter, id: head.id, death, nowMs })
+    }
     queues.count(settled)
+    return homeless
   }
 
   function usedBytes(): number {

@@ -26,6 +26,7 @@ import type {
   Failure,
   ParcelHead,
   PlacedParcel,
+  PlacedSettled,
   Question,
   Replayed,
   Reply,
@@ -114,7 +115,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
   const calls = new Map<number, Call>()
   let lastCall = 0
   let lastId = 0
-  let settled: Settled[] = []
+  let settled: PlacedSettled[] = []
   let settledBytes = 0
   let settleTimer: NodeJS.Timeout | undefined
   let isSettlingDue = false
@@ -227,7 +228,8 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
   }
 
   function settle(one: Settled): void {
-    settled.push(one)
+    const { remains, ...rest } = one
+    settled.push(remains ? { ...rest, remains: remains.map((part) => ({ ...part, id: ++lastId })) } : rest)
     settledBytes += one.amounts.reduce((sum, { bytes }) => sum + bytes, 0)
     if (settledBytes >= SETTLE_BYTES_MAX) settleSoon()
     else settleTimer ??= setTimeout(settleSoon, SETTLE_DELAY_MS)

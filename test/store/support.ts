@@ -79,7 +79,11 @@ export function newStore(
 }
 
 /** The numbers of all parcels in a queue, in order. */
-export async function numbersIn(store: Store, exporter: string, bytesMax = MIB): Promise<readonly number[]> {
+export async function numbersIn(
+  store: Store,
+  exporter: string,
+  bytesMax: number = MIB,
+): Promise<readonly number[]> {
   const numbers: number[] = []
   for (let after = 0; ; ) {
     const range = { exporter, after, through: Number.MAX_SAFE_INTEGER, bytesMax }
