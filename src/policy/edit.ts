@@ -141,7 +141,9 @@ export class FieldEditor implements FieldListeners {
         }
         case ENTITY: {
           const entityEnd = cursor.payloadEnd(end)
-          if (this.#namesRemovedKey(cursor.at, entityEnd, context)) edits.cut(field, entityEnd)
+          // Its type and schema_url are text that no line can name: where the unnamed goes, they go.
+          if (context.removesUnlisted || this.#namesRemovedKey(cursor.at, entityEnd, context))
+            edits.cut(field, entityEnd)
           cursor.at = entityEnd
           break
         }

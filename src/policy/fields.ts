@@ -50,7 +50,8 @@ interface Rule {
 /** The lines that apply to items of one kind in one place. Remembers what it decided. */
 export class FieldContext {
   readonly #rules: readonly Rule[]
-  readonly #removesUnlisted: boolean
+  /** Whether what no line names is removed. */
+  readonly removesUnlisted: boolean
   readonly #targetKey: ByteString
   readonly #flat: Memory<FieldAction>
   readonly #nested = new Map<string, FieldAction>()
@@ -59,7 +60,7 @@ export class FieldContext {
 
   constructor(rules: readonly Rule[], removesUnlisted: boolean, targetKey: ByteString) {
     this.#rules = rules
-    this.#removesUnlisted = removesUnlisted
+    this.removesUnlisted = removesUnlisted
     this.#targetKey = targetKey
     this.#flat = new Memory((key) => this.#decide([key], this.#isExempt(key)))
   }
@@ -122,7 +123,7 @@ export class FieldContext {
         changes.push(changeOf(candidate.spec))
       }
     }
-    if (rule === undefined && this.#removesUnlisted && !isExempt) {
+    if (rule === undefined && this.removesUnlisted && !isExempt) {
       return { removes: true, changes: [], isDecided: false, isPlain: false, rule: undefined }
     }
     const isDecided = rule !== undefined || isExempt
@@ -143,7 +144,7 @@ export class FieldContext {
       if (spec.verb === 'keep') break
       changes.push(changeOf(spec))
     }
-    const removes = rule === undefined && this.#removesUnlisted
+    const removes = rule === undefined && this.removesUnlisted
     const kept = removes ? [] : changes
     return {
       removes,

@@ -307,7 +307,7 @@ function entityRef(context: Context): OracleMessage {
   return {
     ...maybe(context.random, 'schemaUrl', () => text(context, 'entity schema_url')),
     ...maybe(context.random, 'type', () => text(context, 'entity type')),
-    idKeys: [text(context, 'entity id_keys')],
+    idKeys: [context.random.chance(1, 2) ? 'service.name' : text(context, 'entity id_keys')],
     ...maybe(context.random, 'descriptionKeys', () => [text(context, 'entity description_keys')]),
   }
 }
@@ -335,11 +335,7 @@ function span(context: Context): OracleMessage {
   const target = random.below(4)
   const own: OracleMessage[] = [
     ...(attributes(context, 'span', 3).attributes ?? []),
-    ...(target === 0
-      ? [targetOf('codex_core::tasks')]
-      : target === 1
-        ? [targetOf(canary(context, 'X', 'span target'))]
-        : []),
+    ...(target === 0 ? [targetOf('codex_core::tasks')] : target === 1 ? spanTargets(context) : []),
   ]
   return {
     ...ids(context),
@@ -357,6 +353,22 @@ function span(context: Context): OracleMessage {
     ]),
     events: Array.from({ length: random.below(4) }, () => spanEvent(context)),
     startTimeUnixNano: 1_795_395_159_000_000_000n,
+  }
+}
+
+/** A span's target is exempt where it is one: a string, and not two that differ. */
+function spanTargets(context: Context): OracleMessage[] {
+  const { random } = context
+  const free = (): string => canary(context, 'F', 'span target in doubt')
+  switch (random.below(4)) {
+    case 0:
+      return [targetOf(free()), targetOf(free())]
+    case 1:
+      return [keyValue('target', { arrayValue: { values: [{ stringValue: free() }] } })]
+    case 2:
+      return [keyValue('target', { bytesValue: Buffer.from(free()).toString('hex') })]
+    default:
+      return [targetOf(canary(context, 'X', 'span target'))]
   }
 }
 

@@ -45,6 +45,7 @@ export class FieldsReference {
     } else {
       const kept = messagesOf(inner, 'entityRefs').filter(
         (ref) =>
+          this.#lane.unlistedFields === 'keep' &&
           !['idKeys', 'descriptionKeys'].some((list) =>
             stringsIn(ref, list).some((name) => this.#judge(place, [name], unanswered).isRemoved),
           ),
