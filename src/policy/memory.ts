@@ -10,6 +10,8 @@ import type { Cursor } from '../otlp/cursor.ts'
 import { type ByteString, latin1 } from './family.ts'
 
 const slots = 1024
+/** Hints are numbered by the upper bits of a hash: 512 of them. */
+const hintShift = 23
 /** How many neighbouring slots a text may stand in. */
 const ways = 4
 /** Longer texts are made anew each time. */
@@ -25,18 +27,33 @@ interface Remembered<Value> {
 export class Memory<Value> {
   readonly #make: (text: ByteString) => Value
   readonly #table: (Remembered<Value> | undefined)[]
+  /** What was found last for the length and the last bytes: mostly the answer, before the whole text is hashed. */
+  readonly #hints: (Remembered<Value> | undefined)[]
   /** Which way is given up next. */
   #way = 0
 
   constructor(make: (text: ByteString) => Value) {
     this.#make = make
     this.#table = new Array<Remembered<Value> | undefined>(slots + ways).fill(undefined)
+    this.#hints = new Array<Remembered<Value> | undefined>(1 << (32 - hintShift)).fill(undefined)
   }
 
   /** What is made of the text in `[start, end)` of the cursor's bytes. */
   of(cursor: Cursor, start: number, end: number): Value {
     const length = end - start
     if (length < 4 || length > bytesMax) return this.#ofOddLength(cursor, start, end)
+    const { view } = cursor
+    const hint = Math.imul(view.getInt32(end - 4, true) ^ length, 0x9e3779b1) >>> hintShift
+    const hinted = this.#hints[hint]
+    if (hinted !== undefined && hinted.length === length && isAt(hinted.words, view, start, end))
+      return hinted.value
+    const found = this.#find(cursor, start, end)
+    this.#hints[hint] = found
+    return found.value
+  }
+
+  #find(cursor: Cursor, start: number, end: number): Remembered<Value> {
+    const length = end - start
     const { view } = cursor
     let hash = length
     for (let at = start; at < end - 4; at += 4) hash = Math.imul(hash, 0x9e3779b1) ^ view.getInt32(at, true)
@@ -45,12 +62,12 @@ export class Memory<Value> {
     for (let way = 0; way < ways; way++) {
       const found = this.#table[slot + way]
       if (found === undefined) break
-      if (found.length === length && isAt(found.words, view, start, end)) return found.value
+      if (found.length === length && isAt(found.words, view, start, end)) return found
     }
     return this.#remember(cursor, start, end, slot)
   }
 
-  #remember(cursor: Cursor, start: number, end: number, slot: number): Value {
+  #remember(cursor: Cursor, start: number, end: number, slot: number): Remembered<Value> {
     const words: number[] = []
     for (let at = start; at < end - 4; at += 4) words.push(cursor.view.getInt32(at, true))
     words.push(cursor.view.getInt32(end - 4, true))
@@ -61,8 +78,9 @@ export class Memory<Value> {
       this.#way = (this.#way + 1) % ways
       way = this.#way
     }
-    this.#table[slot + way] = { length: end - start, words: Int32Array.from(words), value }
-    return value
+    const remembered = { length: end - start, words: Int32Array.from(words), value }
+    this.#table[slot + way] = remembered
+    return remembered
   }
 
   /** Texts too short to be read four bytes at a time are few, and remembered by name; long ones are not. */
