@@ -6,15 +6,17 @@
  * parcels wait until they make a good batch, until `flush_timeout`, or until a request in flight completes.
  *
  * What a destination refuses for good is sent again parcel by parcel, so that one poisoned request never takes the
- * data of others with it. What may succeed later is tried again with backoff, in the slot of its consumer.
- * Nothing here reads a parcel's bytes.
+ * data of others with it. What is too large for it is halved: the batch, then the parcel between its items. What may
+ * succeed later is tried again with backoff, in the slot of its consumer.
  *
  * Source: DESIGN, "How bytes flow"; opentelemetry-proto docs/specification.md (failures, partial success).
  */
 import type { BatchConfig, RetryConfig } from '../config/config.ts'
+import type { Parcel } from '../otlp/parcel.ts'
 import type { Emit } from '../telemetry/events.ts'
 import { createCircuit } from './circuit.ts'
 import type { DeliveryOutcome, Sender } from './outcome.ts'
+import { type Part, splitParcel } from './parts.ts'
 import type { ExporterQueue, QueueEntry } from './queue.ts'
 import { retryDelayMs } from './retry.ts'
 
@@ -26,6 +28,16 @@ export const GOOD_BATCH_BYTES: number = 1024 * 1024
 
 /** Behind a slow or distant backend more waits than this for each consumer; then batches grow to `max_size`. */
 const BACKLOG_BYTES_PER_CONSUMER: number = 2 * GOOD_BATCH_BYTES
+
+/** How many requests the parts of one parcel may take. A backend that finds everything too large ends there. */
+export const PART_TRIES_MAX = 1024
+
+type Refusal = Extract<DeliveryOutcome, { kind: 'permanent' }>
+type Decision =
+  | Exclude<DeliveryOutcome, { kind: 'retryable' }>
+  | { readonly kind: 'given_up'; readonly status: number; readonly message: string }
+  /** The process ends before it was known. */
+  | { readonly kind: 'left' }
 
 export interface DeliveryOptions {
   readonly queue: ExporterQueue
@@ -121,35 +133,86 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   /** Ends when every entry is settled. */
   async function deliver(entries: readonly QueueEntry[]): Promise<void> {
+    const decision = await decide(entries.map((entry) => entry.parcel))
+    switch (decision.kind) {
+      case 'sent':
+        return settleSent(entries, decision)
+      case 'left':
+        return queue.giveUp(entries)
+      case 'given_up':
+        return settleDead(entries, decision)
+      case 'permanent':
+        if (entries.length > 1) {
+          for (const group of groupsOf(entries, decision)) await deliver(group)
+        } else if (decision.isTooLarge) {
+          await deliverParts(entries[0], decision)
+        } else {
+          settleDead(entries, decision)
+        }
+    }
+  }
+
+  /** Delivers the halves of a parcel that is too large, and their halves; what cannot be split is dead. */
+  async function deliverParts(entry: QueueEntry, refusal: Refusal): Promise<void> {
+    let triesLeft = PART_TRIES_MAX
+    async function partsOf(
+      parcel: Parcel,
+      { status, message, isTooLarge }: Refusal,
+    ): Promise<readonly Part[]> {
+      const halves = isTooLarge && triesLeft > 0 ? splitParcel(parcel) : undefined
+      if (halves === undefined) return [{ parcel, fate: { kind: 'dead', status, message } }]
+      const parts: Part[] = []
+      for (const half of halves) {
+        triesLeft--
+        const decision = await decide([half])
+        switch (decision.kind) {
+          case 'permanent':
+            parts.push(...(await partsOf(half, decision)))
+            break
+          case 'given_up':
+            parts.push({ parcel: half, fate: { ...decision, kind: 'dead' } })
+            break
+          case 'sent':
+          case 'left':
+            parts.push({ parcel: half, fate: decision })
+            break
+        }
+      }
+      return parts
+    }
+    const parts = await partsOf(entry.parcel, refusal)
+    queue.settleParts(entry, parts)
+    for (const { parcel, fate } of parts) {
+      if (fate.kind === 'dead') emit({ type: 'backend_refused', exporter, items: parcel.items, ...fate })
+      if (fate.kind === 'sent') tellWarning(fate)
+    }
+  }
+
+  /** Tries until it is known what becomes of these parcels together, or the process ends. */
+  async function decide(parcels: readonly Parcel[]): Promise<Decision> {
     const startedAtMs = clock()
     for (let failures = 1; ; failures++) {
       const turn = circuit.enter()
       if (turn !== undefined) await turn
-      const outcome = await tryOnce(entries)
+      const outcome = await tryOnce(parcels)
       circuit.leave(outcome.kind !== 'retryable')
       noteHealth(outcome)
-      if (outcome.kind === 'sent') return settleSent(entries, outcome)
-      if (outcome.kind === 'permanent') {
-        if (entries.length === 1) return settleDead(entries, outcome.status, outcome.message)
-        for (const entry of entries) await deliver([entry])
-        return
-      }
-      if (phase === 'ended') return queue.giveUp(entries)
+      if (outcome.kind !== 'retryable') return outcome
+      if (phase === 'ended') return { kind: 'left' }
       const elapsedMs = Math.max(0, clock() - startedAtMs)
       const { detail, retryAfterMs } = outcome
       const delayMs = retryDelayMs(retry, { failures, elapsedMs, retryAfterMs, random: random() })
-      if (delayMs === undefined) return settleDead(entries, 0, `given up after ${failures} tries: ${detail}`)
+      if (delayMs === undefined) {
+        return { kind: 'given_up', status: 0, message: `given up after ${failures} tries: ${detail}` }
+      }
       await sleep(delayMs)
     }
   }
 
-  async function tryOnce(entries: readonly QueueEntry[]): Promise<DeliveryOutcome> {
+  async function tryOnce(parcels: readonly Parcel[]): Promise<DeliveryOutcome> {
     if (phase === 'ended') return { kind: 'retryable', detail: 'stopped', retryAfterMs: undefined }
     try {
-      return await sender.send(
-        entries[0].parcel.signal,
-        entries.map((entry) => entry.parcel),
-      )
+      return await sender.send(parcels[0].signal, parcels)
     } catch (error) {
       // A fault of ours. Its text is not passed on: it could quote what it choked on.
       const name = error instanceof Error ? error.name : 'unknown error'
@@ -170,15 +233,19 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   function settleSent(
     entries: readonly QueueEntry[],
-    { rejectedItems, message }: Extract<DeliveryOutcome, { kind: 'sent' }>,
+    outcome: Extract<DeliveryOutcome, { kind: 'sent' }>,
   ): void {
-    queue.settle(entries, 'sent', { rejectedItems })
+    queue.settle(entries, 'sent', { rejectedItems: outcome.rejectedItems })
+    tellWarning(outcome)
+  }
+
+  function tellWarning({ rejectedItems, message }: Extract<DeliveryOutcome, { kind: 'sent' }>): void {
     if (rejectedItems > 0 || message !== '') {
       emit({ type: 'backend_refused', exporter, status: 200, items: rejectedItems, message })
     }
   }
 
-  function settleDead(entries: readonly QueueEntry[], status: number, message: string): void {
+  function settleDead(entries: readonly QueueEntry[], { status, message }: Omit<Refusal, 'kind'>): void {
     const items = entries.reduce((sum, entry) => sum + entry.parcel.items, 0)
     queue.settle(entries, 'dead', { death: { status, message } })
     emit({ type: 'backend_refused', exporter, status, items, message })
@@ -225,4 +292,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   return { isDown: () => isDown, close }
+}
+
+/** What is to be sent on its own when it was refused together. */
+function groupsOf(
+  entries: readonly QueueEntry[],
+  { isTooLarge }: Refusal,
+): readonly (readonly QueueEntry[])[] {
+  if (!isTooLarge) return entries.map((entry) => [entry])
+  const middle = entries.length >> 1
+  return [entries.slice(0, middle), entries.slice(middle)]
 }

@@ -23,6 +23,8 @@ export interface ExporterDeps {
   readonly stderr: (text: string) => void
   /** Given: the queue is durable. */
   readonly store?: QueueStore | undefined
+  /** Where a queue in memory puts what was refused for good. */
+  readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
 }
 
 export interface ExporterStats {
@@ -54,8 +56,15 @@ const LOCAL_RETRY: RetryConfig = Object.freeze({
 })
 
 export function createExporter(config: ExporterConfig, deps: ExporterDeps): Exporter {
-  const { emit, clock, random, store } = deps
-  const queue = new ExporterQueue({ exporter: config.name, config: config.queue, emit, clock, store })
+  const { emit, clock, random, store, deadLetters } = deps
+  const queue = new ExporterQueue({
+    exporter: config.name,
+    config: config.queue,
+    emit,
+    clock,
+    store,
+    deadLetters,
+  })
   const isRemote = config.kind === 'otlp_http'
   const delivery = createDelivery({
     queue,

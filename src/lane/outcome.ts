@@ -14,8 +14,13 @@ export type DeliveryOutcome =
   | { readonly kind: 'sent'; readonly rejectedItems: number; readonly message: string }
   /** It may succeed later. `detail` says what is wrong and, where we know it, the remedy. */
   | { readonly kind: 'retryable'; readonly detail: string; readonly retryAfterMs: number | undefined }
-  /** It will never succeed. `status` is the HTTP status, or 0 where none was received. */
-  | { readonly kind: 'permanent'; readonly status: number; readonly message: string }
+  /** It will never succeed. `status` is the HTTP status, or 0 where none was received. Too large: its parts may succeed. */
+  | {
+      readonly kind: 'permanent'
+      readonly status: number
+      readonly message: string
+      readonly isTooLarge?: boolean
+    }
 
 export const SENT: DeliveryOutcome = { kind: 'sent', rejectedItems: 0, message: '' }
 

@@ -6,8 +6,8 @@
  *                             └─► backlog ─┘ load
  *
  * It charges from the reservation to the end of the delivery, so `usedBytes` never passes `bytesMax`: in memory what
- * a parcel keeps there, on the disk what it takes there. What is in flight is never dropped. Waiting parcels are kept
- * by signal, since only parcels of one signal can be joined. Everything that enters and leaves is told as an event,
+ * a parcel keeps there, on the disk what it takes there. What is in flight is never dropped. Waiting parcels
+ * are kept by signal. Everything that enters and leaves is told as an event,
  * in the same step as the counts.
  *
  * A durable queue has a store behind it, in which every parcel is before it is pushed. It keeps the oldest parcels
@@ -15,27 +15,19 @@
  */
 import type { QueueConfig } from '../config/config.ts'
 import type { Parcel } from '../otlp/parcel.ts'
-import { SIGNALS, type Signal } from '../otlp/signal.ts'
-import type { Amount, ExporterAccount, Replayed, Settled } from '../store/messages.ts'
+import type { Amount, ExporterAccount, Remains, Replayed, Settled } from '../store/messages.ts'
 import type { Emit, TelemetryEvent } from '../telemetry/events.ts'
 import { Backlog, LOAD_BYTES_MAX, type QueueStore } from './backlog.ts'
-import { countForBatch } from './batch.ts'
-import { Fifo } from './fifo.ts'
+import { accountParts, type Part, remainsOf } from './parts.ts'
+import { type QueueEntry, Waiting } from './waiting.ts'
+
+export type { QueueEntry }
 
 /** What a waiting parcel costs beside its bytes; without it a flood of tiny parcels would pass any bound. */
 export const ENTRY_OVERHEAD_BYTES = 256
 
 /** What a durable queue keeps in memory; three dead backends then cost less than 50 MiB. */
 export const MEMORY_BYTES_MAX: number = 16 * 1024 * 1024
-
-export interface QueueEntry {
-  readonly parcel: Parcel
-  readonly chargedBytes: number
-  readonly sequence: number
-  readonly admittedAtMs: number
-  /** The store's; undefined in a queue that is in memory. */
-  readonly id: number | undefined
-}
 
 /** Whether a parcel would keep much more memory than its own bytes; then it is copied. */
 export function wastesItsPin(parcel: Parcel): boolean {
@@ -55,6 +47,8 @@ export interface QueueOptions {
   readonly clock: () => number
   /** Given: the queue is durable. */
   readonly store?: QueueStore | undefined
+  /** Where a queue in memory puts what was refused for good; not given: it is counted, and gone. */
+  readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
 }
 
 export class ExporterQueue {
@@ -64,15 +58,11 @@ export class ExporterQueue {
   readonly #emit: Emit
   readonly #clock: () => number
   readonly #store: QueueStore | undefined
+  readonly #deadLetters: Pick<QueueStore, 'settle'> | undefined
   readonly #backlog: Backlog | undefined
-  readonly #waiting: Readonly<Record<Signal, Fifo<QueueEntry>>> = {
-    logs: new Fifo(),
-    traces: new Fifo(),
-    metrics: new Fifo(),
-  }
+  readonly #waiting = new Waiting()
   readonly #inFlight = new Set<QueueEntry>()
   #reservedBytes = 0
-  #waitingChargedBytes = 0
   #inFlightChargedBytes = 0
   /** Of a durable queue: what it keeps in memory, waiting and in flight. */
   #memoryBytes = 0
@@ -80,20 +70,18 @@ export class ExporterQueue {
   #stopped = false
   #onChange: () => void = () => {}
 
-  /** Parcels that wait in memory: what `take` can give now. */
-  waitingParcels = 0
-  #waitingBytes = 0
   /** Items and bytes that are neither delivered nor given up, in flight included. */
   queuedItems = 0
   queuedBytes = 0
 
-  constructor({ exporter, config, emit, clock, store }: QueueOptions) {
+  constructor({ exporter, config, emit, clock, store, deadLetters }: QueueOptions) {
     this.exporter = exporter
     this.bytesMax = config.bytesMax
     this.#dropsOldest = config.onFull === 'drop_oldest'
     this.#emit = emit
     this.#clock = clock
     this.#store = store
+    this.#deadLetters = deadLetters
     this.#backlog = store && new Backlog(exporter, store)
   }
 
@@ -111,15 +99,20 @@ export class ExporterQueue {
     return this.isDurable ? parcel.byteLength + ENTRY_OVERHEAD_BYTES : memoryBytesOf(parcel)
   }
 
+  /** Parcels that wait in memory: what `take` can give now. */
+  get waitingParcels(): number {
+    return this.#waiting.parcels
+  }
+
   get usedBytes(): number {
     const { parcels = 0, bytes = 0 } = this.#backlog ?? {}
     const backlogBytes = bytes + parcels * ENTRY_OVERHEAD_BYTES
-    return this.#reservedBytes + this.#waitingChargedBytes + this.#inFlightChargedBytes + backlogBytes
+    return this.#reservedBytes + this.#waiting.chargedBytes + this.#inFlightChargedBytes + backlogBytes
   }
 
   /** Bytes of parcels that wait, as a backend would see them, those on the disk included. */
   get waitingBytes(): number {
-    return this.#waitingBytes + (this.#backlog?.bytes ?? 0)
+    return this.#waiting.bytes + (this.#backlog?.bytes ?? 0)
   }
 
   get hasBacklog(): boolean {
@@ -142,7 +135,7 @@ export class ExporterQueue {
   /** Synchronous. With `drop_oldest` it counts on what `makeRoom` may drop. */
   reserve(bytes: number): 'reserved' | 'full' | 'stopping' {
     if (this.#stopped) return 'stopping'
-    const droppableBytes = this.#dropsOldest ? this.#waitingChargedBytes : 0
+    const droppableBytes = this.#dropsOldest ? this.#waiting.chargedBytes : 0
     if (this.usedBytes - droppableBytes + bytes > this.bytesMax) return 'full'
     this.#reservedBytes += bytes
     return 'reserved'
@@ -155,7 +148,7 @@ export class ExporterQueue {
 
   /** Drops the oldest waiting parcels until all reservations have their place. */
   makeRoom(): void {
-    while (this.usedBytes > this.bytesMax && this.waitingParcels > 0) this.#loseHead(this.#oldestSignal())
+    while (this.usedBytes > this.bytesMax && this.waitingParcels > 0) this.#loseHead()
   }
 
   /** Turns a reservation of `chargedBytes` into a waiting parcel; `id` is the store's. Cannot fail. */
@@ -208,28 +201,25 @@ export class ExporterQueue {
 
   /** Whether `take` would give anything. */
   get hasNext(): boolean {
-    return this.#mayFly(this.#waiting[this.#oldestSignal()].head())
+    const head = this.#waiting.head()
+    return head !== undefined && this.#mayFly(head)
   }
 
   /** The parcels of the next request: of one signal, the oldest one's, up to `bytesMax` together. Empty if there is none. */
   take(bytesMax: number): readonly QueueEntry[] {
-    const fifo = this.#waiting[this.#oldestSignal()]
-    const entries: QueueEntry[] = []
-    for (let count = countForBatch(byteLengthsOf(fifo), bytesMax); count > 0; count--) {
-      if (!this.#mayFly(fifo.head())) break
-      const entry = fifo.shift()
-      this.#leaveWaiting(entry)
+    const entries = this.#waiting.take(bytesMax, (entry) => {
+      if (!this.#mayFly(entry)) return false
       this.#inFlightChargedBytes += entry.chargedBytes
       this.#inFlight.add(entry)
-      entries.push(entry)
-    }
+      return true
+    })
     this.#loadMore()
     return entries
   }
 
   /**
    * Ends the delivery of `entries`; `rejectedItems` of their items count as rejected, the others as `outcome`.
-   * With `death` those of a durable queue become dead letters.
+   * With `death` they become dead letters.
    */
   settle(
     entries: readonly QueueEntry[],
@@ -238,6 +228,8 @@ export class ExporterQueue {
   ): void {
     let items = 0
     let bytes = 0
+    const remains =
+      death && !this.isDurable ? entries.map((entry) => remainsOf(entry, entry.parcel, death)) : []
     for (const entry of entries) {
       this.#leaveFlight(entry)
       items += entry.parcel.items
@@ -249,7 +241,15 @@ export class ExporterQueue {
       { outcome: 'rejected', items: rejected, bytes: rejectedBytes } as const,
       { outcome, items: items - rejected, bytes: bytes - rejectedBytes } as const,
     ].filter((amount) => amount.items > 0 || (amount.outcome === outcome && amount.bytes > 0))
-    this.#tell(entries, amounts, death)
+    this.#tell(entries, amounts, { death, remains })
+    this.#loadMore()
+  }
+
+  /** Ends the delivery of one entry whose parts had different fates. The parts hold all of its items. */
+  settleParts(entry: QueueEntry, parts: readonly Part[]): void {
+    const { amounts, remains } = accountParts(entry, parts, this.isDurable)
+    this.#leaveFlight(entry)
+    this.#tell([entry], amounts, { remains })
     this.#loadMore()
   }
 
@@ -263,15 +263,14 @@ export class ExporterQueue {
   giveUpWaiting(): void {
     this.#backlog?.close()
     while (this.waitingParcels > 0) {
-      if (this.isDurable) this.#shiftWaiting(this.#oldestSignal()).parcel.pin.release()
-      else this.#loseHead(this.#oldestSignal())
+      if (this.isDurable) this.#shiftWaiting().parcel.pin.release()
+      else this.#loseHead()
     }
   }
 
   /** When the oldest parcel that is still here was admitted; undefined if none is. */
   oldestAdmittedAtMs(): number | undefined {
-    let oldest: QueueEntry | undefined =
-      this.waitingParcels > 0 ? this.#waiting[this.#oldestSignal()].head() : undefined
+    let oldest = this.#waiting.head()
     for (const entry of this.#inFlight) {
       if (oldest === undefined || entry.sequence < oldest.sequence) oldest = entry
     }
@@ -282,23 +281,9 @@ export class ExporterQueue {
    * What is in flight cannot be dropped. So where the oldest make room, at most half of the queue is in flight, or one
    * parcel: else a dead backend, with the whole queue in its consumers' hands, would turn dropping into refusing.
    */
-  #mayFly(entry: QueueEntry | undefined): boolean {
-    if (entry === undefined) return false
+  #mayFly(entry: QueueEntry): boolean {
     if (!this.#dropsOldest || this.#inFlight.size === 0) return true
     return (this.#inFlightChargedBytes + entry.chargedBytes) * 2 <= this.bytesMax
-  }
-
-  #oldestSignal(): Signal {
-    let oldest: Signal = 'logs'
-    let sequence = Number.POSITIVE_INFINITY
-    for (const signal of SIGNALS) {
-      const head = this.#waiting[signal].head()
-      if (head !== undefined && head.sequence < sequence) {
-        oldest = signal
-        sequence = head.sequence
-      }
-    }
-    return oldest
   }
 
   #hasMemoryFor(parcel: Parcel): boolean {
@@ -306,12 +291,8 @@ export class ExporterQueue {
   }
 
   #wait(entry: QueueEntry): void {
-    const { parcel, chargedBytes } = entry
-    this.#waitingChargedBytes += chargedBytes
-    this.#waitingBytes += parcel.byteLength
-    this.#memoryBytes += memoryBytesOf(parcel)
-    this.waitingParcels++
-    this.#waiting[parcel.signal].push(entry)
+    this.#memoryBytes += memoryBytesOf(entry.parcel)
+    this.#waiting.push(entry)
   }
 
   /** Reads the backlog back as memory becomes free, ahead of its turn. */
@@ -337,24 +318,17 @@ export class ExporterQueue {
     this.#loadMore()
   }
 
-  #loseHead(signal: Signal): void {
-    const entry = this.#shiftWaiting(signal)
+  #loseHead(): void {
+    const entry = this.#shiftWaiting()
     const { items, byteLength: bytes, pin } = entry.parcel
     pin.release()
     this.#tell([entry], [{ outcome: 'lost', items, bytes }])
   }
 
-  #shiftWaiting(signal: Signal): QueueEntry {
-    const entry = this.#waiting[signal].shift()
-    this.#leaveWaiting(entry)
+  #shiftWaiting(): QueueEntry {
+    const entry = this.#waiting.shift()
     this.#memoryBytes -= memoryBytesOf(entry.parcel)
     return entry
-  }
-
-  #leaveWaiting(entry: QueueEntry): void {
-    this.#waitingChargedBytes -= entry.chargedBytes
-    this.#waitingBytes -= entry.parcel.byteLength
-    this.waitingParcels--
   }
 
   #leaveFlight(entry: QueueEntry): void {
@@ -368,10 +342,20 @@ export class ExporterQueue {
   #tell(
     entries: readonly QueueEntry[],
     amounts: readonly (Amount & { readonly outcome: SettledOutcome })[],
-    death?: Settled['death'],
+    {
+      death,
+      remains = [],
+    }: { readonly death?: Settled['death']; readonly remains?: readonly Remains[] } = {},
   ): void {
     const ids = entries.map(({ id }) => id).filter((id) => id !== undefined)
-    this.#store?.settle({ exporter: this.exporter, ids, amounts, death })
+    const { exporter } = this
+    if (this.#store !== undefined) {
+      this.#store.settle({ exporter, ids, amounts, death, ...(remains.length > 0 && { remains }) })
+    } else if (remains.length > 0) {
+      // Only its dead letters outlive a queue in memory, and what they count for.
+      const dead = amounts.filter(({ outcome }) => outcome === 'dead')
+      this.#deadLetters?.settle({ exporter, ids: [], amounts: dead, death: undefined, remains })
+    }
     for (const amount of amounts) {
       this.queuedItems -= amount.items
       this.queuedBytes -= amount.bytes
@@ -381,7 +365,3 @@ export class ExporterQueue {
 }
 
 const OUTCOMES: readonly SettledOutcome[] = ['sent', 'rejected', 'dead', 'lost']
-
-function* byteLengthsOf(entries: Iterable<QueueEntry>): Generator<number> {
-  for (const { parcel } of entries) yield parcel.byteLength
-}

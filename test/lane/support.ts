@@ -126,7 +126,7 @@ export function createRecorder(): Recorder {
 
 export function startExporter(
   config: Parameters<typeof createExporter>[0],
-  rest: { readonly clock?: () => number; readonly stderr?: (text: string) => void } = {},
+  rest: Partial<Parameters<typeof createExporter>[1]> = {},
 ): Exporter & { readonly recorder: Recorder } {
   const recorder = createRecorder()
   const exporter = createExporter(config, {

@@ -69,7 +69,8 @@ export function createOtlpHttpSender(
       const encoded = await encode(line.body, signal, parcels, byteLength)
       if ('kind' in encoded) return encoded
       if (encoded.plainBytes > REQUEST_BYTES_MAX) {
-        return permanent(`a request of ${encoded.plainBytes} bytes is over the limit of ${REQUEST_BYTES_MAX}`)
+        const message = `a request of ${encoded.plainBytes} bytes is over the limit of ${REQUEST_BYTES_MAX}`
+        return { kind: 'permanent', status: 0, message, isTooLarge: true }
       }
       return await post(line.connection, target.path, signal, encoded.bytes)
     } finally {

@@ -18,6 +18,8 @@ const gunzip = promisify(gunzipCallback)
 
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
+const TOO_LARGE = 413
+
 type Reply = Extract<PostResult, { kind: 'reply' }>
 
 export async function outcomeOfReply(reply: Reply, signal: Signal, nowMs: number): Promise<DeliveryOutcome> {
@@ -28,10 +30,11 @@ export async function outcomeOfReply(reply: Reply, signal: Signal, nowMs: number
     if (body === undefined || body.byteLength === 0) return { kind: 'sent', rejectedItems: 0, message: '' }
     return { kind: 'sent', ...parseExportReply(signal, body, contentType) }
   }
+  const isTooLarge = status === TOO_LARGE
   if (body === undefined)
-    return { kind: 'permanent', status, message: `its reply is over ${REPLY_BYTES_MAX} bytes` }
+    return { kind: 'permanent', status, message: `its reply is over ${REPLY_BYTES_MAX} bytes`, isTooLarge }
   const message = parseStatusMessage(body, contentType)
-  if (!RETRYABLE_STATUSES.has(status)) return { kind: 'permanent', status, message }
+  if (!RETRYABLE_STATUSES.has(status)) return { kind: 'permanent', status, message, isTooLarge }
   return {
     kind: 'retryable',
     detail: message === '' ? `it answers ${status}` : `it answers ${status}: ${message}`,
