@@ -58,7 +58,8 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       .filter(({ name }) => used.has(name))
       .map((exporter) => {
         const durable = exporter.queue.storage === 'disk' ? store : undefined
-        return [exporter.name, createExporter(exporter, { emit, clock, random, stderr, store: durable })]
+        const deps = { emit, clock, random, stderr, store: durable, deadLetters: store }
+        return [exporter.name, createExporter(exporter, deps)]
       }),
   )
   const receiver = createReceiver({

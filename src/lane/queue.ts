@@ -6,9 +6,8 @@
  *                             └─► backlog ─┘ load
  *
  * It charges from the reservation to the end of the delivery, so `usedBytes` never passes `bytesMax`: in memory what
- * a parcel keeps there, on the disk what it takes there. What is in flight is never dropped. Waiting parcels
- * are kept by signal. Everything that enters and leaves is told as an event,
- * in the same step as the counts.
+ * a parcel keeps there, on the disk what it takes there. What is in flight is never dropped. Everything that enters
+ * and leaves is told as an event, in the same step as the counts.
  *
  * A durable queue has a store behind it, in which every parcel is before it is pushed. It keeps the oldest parcels
  * in memory, up to MEMORY_BYTES_MAX; of those behind them only the store has the bytes.

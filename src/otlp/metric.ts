@@ -1,5 +1,5 @@
 /**
- * Counts the data points of a Metric without entering one.
+ * Counts and finds the data points of a Metric without entering one.
  *
  * A metric's data is a oneof: the last kind that is set is the metric's, and pieces of one kind are merged,
  * so their points add up. Source: opentelemetry-proto 1.11, metrics/v1.
@@ -32,4 +32,24 @@ export function countDataPoints(cursor: Cursor, start: number, end: number): num
     }
   }
   return points
+}
+
+/**
+ * Where the data begins that counts in the Metric in `[start, end)`: from there on, fields of `tag` hold its points.
+ * `tag` is 0 where it has none. Throws `MalformedRequest`.
+ */
+export function findDataRun(
+  cursor: Cursor,
+  start: number,
+  end: number,
+): { readonly start: number; readonly tag: number } {
+  let run = { start: end, tag: 0 }
+  cursor.at = start
+  while (cursor.at < end) {
+    const field = cursor.at
+    const tag = cursor.tag(end)
+    if (DATA_KINDS.has(tag) && tag !== run.tag) run = { start: field, tag }
+    cursor.skip(tag, end)
+  }
+  return run
 }
