@@ -53,6 +53,8 @@ export function numberedRequest(firstId: number, random: () => number): Numbered
     path,
     headers: {
       'content-type': 'application/x-protobuf',
+      // A tracer sees them here also where the body is compressed.
+      'x-items': items.map(({ id }) => textOf(id)).join(','),
       ...(isCompressed ? { 'content-encoding': 'gzip' } : {}),
     },
     body: isCompressed ? gzipSync(bytes, { level: 1 }) : bytes,
@@ -77,7 +79,7 @@ function requestOf(shape: (typeof SHAPES)[number], ids: readonly number[], paddi
     case 'spans':
       return {
         path: '/v1/traces',
-        bytes: traces(ids.map((id) => span(id, padding, []))),
+        bytes: traces(ids.map((id, index) => span(id, index === 0 ? padding : '', []))),
         items: ids.map((id) => ({ id, exporters: TRACE_EXPORTERS })),
       }
     case 'misplaced records': {
@@ -98,7 +100,7 @@ function requestOf(shape: (typeof SHAPES)[number], ids: readonly number[], paddi
       const misplaced = ids.map((id) => id + ITEMS_MAX)
       return {
         path: '/v1/traces',
-        bytes: traces(ids.map((id, index) => span(id, padding, [misplaced[index]]))),
+        bytes: traces(ids.map((id, index) => span(id, index === 0 ? padding : '', [misplaced[index]]))),
         items: [
           ...ids.map((id) => ({ id, exporters: TRACE_EXPORTERS })),
           ...misplaced.map((id) => ({ id, exporters: LOG_EXPORTERS })),
@@ -118,9 +120,9 @@ function logs(scopes: OracleMessage[]): Uint8Array {
 }
 
 function scopeLogs(name: string, ids: readonly number[], padding: string): OracleMessage {
-  const logRecords = ids.map((id) => ({
+  const logRecords = ids.map((id, index) => ({
     timeUnixNano: 1_700_000_000_000_000_000n,
-    body: { stringValue: textOf(id) + padding },
+    body: { stringValue: textOf(id) + (index === 0 ? padding : '') },
     traceId: TRACE_ID,
     spanId: '0c'.repeat(8),
   }))

@@ -13,6 +13,7 @@ export interface Life {
   /** `http://127.0.0.1:port` of the receiver and of the admin port, once it is ready. */
   readonly ready: Promise<{ readonly receiver: string; readonly admin: string }>
   readonly child: ChildProcess
+  readonly closed: Promise<unknown>
   stderr(): string
   /** Sends the signal and waits for the end. */
   end(signal: NodeJS.Signals): Promise<number | null>
@@ -49,6 +50,7 @@ export function startLife({ cwd, life, wrap = [], main = checkoutMain }: LifeOpt
   return {
     ready,
     child,
+    closed,
     stderr: () => said,
     async end(signal) {
       child.kill(signal)
