@@ -18,6 +18,7 @@ export interface Plan {
   readonly connections: number
   readonly warmUpMs: number
   readonly closedLoopMs: number
+  /** 0: no fixed rate. */
   readonly fixedRateMs: number
 }
 
@@ -49,13 +50,16 @@ export interface Delivered {
 }
 
 const PROBE_REQUESTS = 4
-const SETTLE_MS = 700
+const SETTLE_MS = 1000
 const DELIVERY_STALL_MS = 5000
 const NOTHING: Delivered = { logRecords: 0, spans: 0, spanEvents: 0 }
 
-interface Contender {
+interface Started {
   readonly running: RunningSubject
   readonly sink: Sink
+}
+
+interface Contender extends Started {
   readonly delivered: Delivered
   readonly samples: Sample[]
 }
@@ -68,20 +72,27 @@ export async function measureBody(
   const contenders: Contender[] = []
   const unable: Outcome[] = []
   try {
+    const started: Started[] = []
+    const leaveOut = (subject: Subject, why: string): void => {
+      unable.push({
+        subject,
+        body,
+        unable: why,
+        delivered: NOTHING,
+        samples: [],
+        peakResidentKiB: Number.NaN,
+      })
+    }
     for (const subject of subjects) {
-      const contender = await prepare(subject, body)
-      if (typeof contender === 'string') {
-        unable.push({
-          subject,
-          body,
-          unable: contender,
-          delivered: NOTHING,
-          samples: [],
-          peakResidentKiB: Number.NaN,
-        })
-      } else {
-        contenders.push(contender)
-      }
+      const one = await start(subject)
+      if (typeof one === 'string') leaveOut(subject, one)
+      else started.push(one)
+    }
+    // Looking takes seconds of waiting, so all are looked at together.
+    const probed = await Promise.all(started.map((one) => probe(one, body)))
+    for (const [index, contender] of probed.entries()) {
+      if (typeof contender === 'string') leaveOut(started[index].running.subject, contender)
+      else contenders.push(contender)
     }
     for (const contender of contenders) await load(contender, body, plan, plan.warmUpMs, undefined)
     for (let round = 0; round < plan.rounds; round += 1) {
@@ -102,37 +113,51 @@ export async function measureBody(
       [...measured, ...unable].filter((outcome) => outcome.subject === subject),
     )
   } finally {
-    for (const { running, sink } of contenders) {
-      await running.stop()
-      sink.close()
-    }
+    await Promise.all(contenders.map(end))
   }
 }
 
-/** Starts a subject and looks at what it makes of the body. A text says why it cannot be measured. */
-async function prepare(subject: Subject, body: Body): Promise<Contender | string> {
+/** A text says why it did not start. */
+async function start(subject: Subject): Promise<Started | string> {
   const sink = await startSink()
-  let running: RunningSubject
   try {
-    running = await startSubject(subject, sink.port)
+    return { running: await startSubject(subject, sink.port), sink }
   } catch (error) {
     sink.close()
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
-  sink.lookInside(true)
-  const statuses = await sendRequests(running.port, body, PROBE_REQUESTS)
-  await settled(sink)
-  sink.lookInside(false)
-  const delivered = {
-    logRecords: sink.totals.logRecords / PROBE_REQUESTS,
-    spans: sink.totals.spans / PROBE_REQUESTS,
-    spanEvents: sink.totals.spanEvents / PROBE_REQUESTS,
+}
+
+/** Looks at what a subject makes of the body. A text says why it cannot be measured; it is stopped then. */
+async function probe(started: Started, body: Body): Promise<Contender | string> {
+  const { running, sink } = started
+  try {
+    sink.lookInside(true)
+    const statuses = await sendRequests(running.port, body, PROBE_REQUESTS)
+    await settled(sink)
+    sink.lookInside(false)
+    const delivered = {
+      logRecords: sink.totals.logRecords / PROBE_REQUESTS,
+      spans: sink.totals.spans / PROBE_REQUESTS,
+      spanEvents: sink.totals.spanEvents / PROBE_REQUESTS,
+    }
+    const refusal = statuses.find((status) => status < 200 || status > 299)
+    if (refusal === undefined && itemsOf(delivered) > 0) return { ...started, delivered, samples: [] }
+    await end(started)
+    return refusal === undefined ? 'it delivered nothing' : `it answered ${refusal}`
+  } catch (error) {
+    await end(started)
+    return messageOf(error)
   }
-  const refusal = statuses.find((status) => status < 200 || status > 299)
-  if (refusal === undefined && itemsOf(delivered) > 0) return { running, sink, delivered, samples: [] }
+}
+
+async function end({ running, sink }: Started): Promise<void> {
   await running.stop()
   sink.close()
-  return refusal === undefined ? 'it delivered nothing' : `it answered ${refusal}`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 async function takeSample(contender: Contender, body: Body, plan: Plan, round: number): Promise<Sample> {

@@ -1,7 +1,7 @@
 /**
  * Where Laneway spends its time on one body: a CPU profile, and the functions with the most time of their own.
  *
- * In: a body. Out: the path of a .cpuprofile (for a browser's developer tools) and its heaviest functions.
+ * In: a body, and the configuration. Out: the path of a .cpuprofile (for a browser's developer tools) and its heaviest functions.
  */
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import type { Body } from './bodies.ts'
 import { runLoad } from './loader.ts'
 import type { Plan } from './measure.ts'
 import { startSink } from './sink.ts'
-import { LANEWAY_CONFIG, lanewayCommand, startSubject } from './subjects.ts'
+import { lanewayCommand, startSubject } from './subjects.ts'
 
 interface Profile {
   readonly file: string
@@ -25,11 +25,17 @@ interface ProfileNode {
 
 const HEAVIEST_COUNT = 25
 
-export async function profileBody(body: Body, plan: Plan): Promise<Profile> {
+export async function profileBody(body: Body, plan: Plan, configs: readonly string[]): Promise<Profile> {
   const directory = mkdtempSync(join(tmpdir(), 'laneway-bench-profile-'))
   const sink = await startSink()
-  const command = lanewayCommand([LANEWAY_CONFIG], ['--cpu-prof', `--cpu-prof-dir=${directory}`])
-  const subject = { name: 'laneway', description: 'Laneway, profiled', command, environment: () => ({}) }
+  const command = lanewayCommand(configs, ['--cpu-prof', `--cpu-prof-dir=${directory}`])
+  const subject = {
+    name: 'laneway',
+    description: 'Laneway, profiled',
+    comparisons: [],
+    command,
+    environment: () => ({}),
+  }
   const { port, stop } = await startSubject(subject, sink.port)
   const { connections, closedLoopMs } = plan
   await runLoad({ port, body, connections, durationMs: closedLoopMs * 2, ratePerSecond: undefined })

@@ -1,10 +1,9 @@
 /**
  * The bench's results as Markdown, ready for the README.
  *
- * In: outcomes. Out: tables of medians over rounds; a ratio is the median of the ratios within each round,
- * because only what ran side by side compares.
+ * In: outcomes. Out: tables of medians over rounds; a ratio is the median of the ratios within each round.
  */
-import type { FamilyCost } from './families.ts'
+import type { GrowthCost } from './growth.ts'
 import type { Outcome, Sample } from './measure.ts'
 import type { Startup } from './startup.ts'
 
@@ -28,7 +27,7 @@ export function formatOutcomes(outcomes: readonly Outcome[]): string {
     '### Peak resident memory, MiB (ratio to the blind proxy)',
     matrix(outcomes, (outcome) => {
       const yardstick = yardstickOf(outcome, outcomes)?.peakResidentKiB ?? Number.NaN
-      return `${(outcome.peakResidentKiB / 1024).toFixed(0)}${ratio(outcome.peakResidentKiB / yardstick)}`
+      return `${(outcome.peakResidentKiB / 1024).toFixed(0)}${inParentheses(outcome.peakResidentKiB / yardstick)}`
     }),
     '### Latency with all connections busy, p50 / p99 ms; requests a second',
     matrix(outcomes, (outcome) => {
@@ -60,20 +59,25 @@ export function formatOutcomes(outcomes: readonly Outcome[]): string {
 }
 
 export function formatStartups(startups: readonly Startup[]): string {
-  const rows = startups.map(({ name, readyMs, readyOneCoreMs, idleResidentMiB }) =>
-    row([name, readyMs.toFixed(0), readyOneCoreMs.toFixed(0), idleResidentMiB.toFixed(0)]),
-  )
+  const rows = startups.map(({ name, readyMs, readyOneCoreMs, idleResidentMiB }) => [
+    name,
+    readyMs.toFixed(0),
+    readyOneCoreMs.toFixed(0),
+    idleResidentMiB.toFixed(0),
+  ])
   const heads = ['form', 'ready, ms after exec (all cores)', 'the same, one core', 'idle RSS, MiB']
   return ['### Start', table(heads, rows)].join('\n\n')
 }
 
-export function formatFamilyCosts(costs: readonly FamilyCost[]): string {
-  const rows = costs.map(({ families, body, cpuSecondsPerMillionItems }) =>
-    row([body, String(families), cpuSecondsPerMillionItems.toFixed(2)]),
-  )
+export function formatGrowth(costs: readonly GrowthCost[]): string {
+  const rows = costs.map(({ growth, count, body, cpuSecondsPerMillionItems, ratio }) => [
+    body,
+    `${count} ${growth}`,
+    `${cpuSecondsPerMillionItems.toFixed(2)}${inParentheses(ratio)}`,
+  ])
   return [
-    '### CPU by number of configured families',
-    table(['body', 'families', 'CPU-s per million items'], rows),
+    '### CPU by what is configured and does not apply (ratio to the fewest)',
+    table(['body', 'configured', 'CPU-s per million items'], rows),
   ].join('\n\n')
 }
 
@@ -87,25 +91,35 @@ function matrix(outcomes: readonly Outcome[], cell: (outcome: Outcome) => string
       if (outcome === undefined) return ''
       return outcome.unable === undefined ? cell(outcome) : '–'
     })
-    return row([body.name, ...cells])
+    return [body.name, ...cells]
   })
   return table(['body', ...subjects.map((subject) => subject.name)], rows)
 }
 
-function table(heads: readonly string[], rows: readonly string[]): string {
-  return [row(heads), row(heads.map(() => '---')), ...rows].join('\n')
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [heads, heads.map(() => '---'), ...rows].map(row).join('\n')
 }
 
 function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`
 }
 
-function medianOf(outcome: Outcome, value: (sample: Sample) => number): number {
+/** The median over the rounds. */
+export function medianOf(outcome: Outcome, value: (sample: Sample) => number): number {
   return median(outcome.samples.map(value))
 }
 
 function yardstickOf(outcome: Outcome, outcomes: readonly Outcome[]): Outcome | undefined {
   return outcomes.find(({ body, subject }) => body === outcome.body && subject.name === YARDSTICK)
+}
+
+/** The median of the ratios within each round: only what ran side by side compares. */
+export function ratioOf(outcome: Outcome, beside: Outcome, value: (sample: Sample) => number): number {
+  const ratios = outcome.samples.flatMap((sample) => {
+    const other = beside.samples.find(({ round }) => round === sample.round)
+    return other === undefined ? [] : [value(sample) / value(other)]
+  })
+  return median(ratios)
 }
 
 function withRatio(
@@ -115,14 +129,11 @@ function withRatio(
   digits: number,
 ): string {
   const yardstick = yardstickOf(outcome, outcomes)
-  const ratios = outcome.samples.flatMap((sample) => {
-    const beside = yardstick?.samples.find(({ round }) => round === sample.round)
-    return beside === undefined ? [] : [value(sample) / value(beside)]
-  })
-  return `${medianOf(outcome, value).toFixed(digits)}${ratio(median(ratios))}`
+  const ratio = yardstick === undefined ? Number.NaN : ratioOf(outcome, yardstick, value)
+  return `${medianOf(outcome, value).toFixed(digits)}${inParentheses(ratio)}`
 }
 
-function ratio(value: number): string {
+function inParentheses(value: number): string {
   return Number.isNaN(value) ? '' : ` (${value.toFixed(2)} ×)`
 }
 

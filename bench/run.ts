@@ -8,34 +8,45 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Body, createBodies, readCorpusBodies } from './bodies.ts'
-import { measureFamilies } from './families.ts'
+import { type Body, type Comparison, createBodies, readCorpusBodies } from './bodies.ts'
+import { GROWTH_COUNTS, GROWTHS, type Growth, type GrowthCost, measureGrowth } from './growth.ts'
 import { claimLoaderCore, cpuModel } from './machine.ts'
 import { measureBody, type Outcome, type Plan } from './measure.ts'
 import { profileBody } from './profile.ts'
-import { formatFamilyCosts, formatOutcomes, formatStartups } from './report.ts'
-import { measureStartup } from './startup.ts'
-import { findSubjects, LANEWAY_CONFIG, lanewayCommand, packageCommand, type Subject } from './subjects.ts'
+import { formatGrowth, formatOutcomes, formatStartups } from './report.ts'
+import { measureStartup, type Startup } from './startup.ts'
+import { findSubjects, LANEWAY_CONFIGS, lanewayCommand, packageCommand, type Subject } from './subjects.ts'
+import { formatTargets } from './targets.ts'
 
 const FULL: Plan = { rounds: 5, connections: 8, warmUpMs: 3000, closedLoopMs: 3000, fixedRateMs: 5000 }
+const SHORT: Plan = { rounds: 5, connections: 8, warmUpMs: 1500, closedLoopMs: 1000, fixedRateMs: 600 }
 const QUICK: Plan = { rounds: 2, connections: 8, warmUpMs: 1500, closedLoopMs: 1000, fixedRateMs: 1000 }
 const RESULTS_FILE = join(import.meta.dirname, 'results.md')
-const FAMILY_BODIES = ['traces512', 'logs16']
+/** Starting, looking and stopping, for all subjects of a body. */
+const OVERHEAD_MS = 12_000
+/** What the parts compare. Other parts: `start`, and the growths by their names; `policy` has the growth of rules with it. */
+const COMPARISONS: Readonly<Record<string, readonly Comparison[]>> = {
+  main: ['peers'],
+  policy: ['policy', 'variants'],
+}
+const PARTS = ['main', 'start', 'families', 'policy', 'rules']
 
 const USAGE = `node bench/run.ts [options]
-  --quick               few and short rounds
+  --quick               two short rounds: to see that it works
+  --short               five short rounds
   --only logs512,…      these bodies
   --subjects laneway,…  these subjects
-  --parts main,…        of: main, start, families (default: all)
-  --profile             a CPU profile of Laneway on the first body, and nothing else
+  --parts main,…        of: main, start, families, policy (with rules), rules (default: all)
+  --profile             a CPU profile of Laneway (or of the variant in --subjects) on the first body, and nothing else
   --output FILE         default bench/results.md`
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
     only: { type: 'string' },
     subjects: { type: 'string' },
-    parts: { type: 'string', default: 'main,start,families' },
+    parts: { type: 'string', default: PARTS.join() },
     profile: { type: 'boolean', default: false },
     output: { type: 'string', default: RESULTS_FILE },
     help: { type: 'boolean', default: false },
@@ -47,45 +58,96 @@ else await run()
 
 async function run(): Promise<void> {
   claimLoaderCore()
-  const plan = options.quick ? QUICK : FULL
+  const plan = options.quick ? QUICK : options.short ? SHORT : FULL
   const corpus = process.env.BENCH_CORPUS
   const allBodies = [...createBodies(), ...(corpus === undefined ? [] : readCorpusBodies(corpus))]
   const bodies = choose(allBodies, options.only)
-  if (options.profile) return printProfile(bodies[0], plan)
-
   const found = findSubjects(process.env)
   const subjects = choose(found.subjects, options.subjects)
-  const parts = options.parts.split(',')
-  const hasLaneway = subjects.some(({ name }) => name === 'laneway')
-  const sections = [formatConditions(plan, bodies, subjects, found.missing)]
+  if (options.profile) return printProfile(bodies[0], subjects[0], plan)
 
-  if (parts.includes('main')) {
-    const outcomes: Outcome[] = []
-    for (const body of bodies) {
-      console.error(`${body.name} …`)
-      outcomes.push(...(await measureBody(subjects, body, plan)))
-    }
-    for (const { subject, body, unable } of outcomes) {
-      if (unable !== undefined) console.error(`${subject.name} on ${body.name}: ${unable}`)
-    }
-    sections.push(formatOutcomes(outcomes))
+  const parts = choose(
+    PARTS.map((name) => ({ name })),
+    options.parts,
+  ).map(({ name }) => name)
+  const hasLaneway = subjects.some(({ name }) => name === 'laneway')
+  const meetings = meetingsOf(parts, bodies, subjects)
+  const growths = hasLaneway ? growthsOf(parts) : []
+  const growthPlan = { ...plan, closedLoopMs: plan.closedLoopMs + plan.fixedRateMs, fixedRateMs: 0 }
+  console.error(`about ${minutesOf(meetings, growths, plan).toFixed(0)} minutes`)
+
+  const outcomes: Outcome[] = []
+  for (const { body, subjects } of meetings) {
+    console.error(`${body.name} …`)
+    outcomes.push(...(await measureBody(subjects, body, plan)))
   }
-  if (parts.includes('start') && hasLaneway) {
-    console.error('start …')
-    const runs = options.quick ? 3 : 9
-    const packaged = process.env.BENCH_PACKAGE
-    const startups = [await measureStartup('checkout', lanewayCommand([LANEWAY_CONFIG]), runs)]
-    if (packaged !== undefined) startups.push(await measureStartup('package', packageCommand(packaged), runs))
-    sections.push(formatStartups(startups))
+  for (const { subject, body, unable } of outcomes) {
+    if (unable !== undefined) console.error(`${subject.name} on ${body.name}: ${unable}`)
   }
-  if (parts.includes('families') && hasLaneway) {
-    console.error('families …')
-    const familyBodies = allBodies.filter(({ name }) => FAMILY_BODIES.includes(name))
-    sections.push(formatFamilyCosts(await measureFamilies(familyBodies, plan)))
+  const growthCosts: GrowthCost[] = []
+  for (const growth of growths) {
+    console.error(`${growth.name} …`)
+    growthCosts.push(...(await measureGrowth(growth, allBodies, growthPlan)))
   }
-  const report = `${sections.join('\n\n')}\n`
+  const startups = parts.includes('start') && hasLaneway ? await measureStartups() : []
+
+  const report = [
+    formatTargets({ outcomes, startups, growthCosts }),
+    ...(outcomes.length === 0 ? [] : [formatOutcomes(outcomes)]),
+    ...(growthCosts.length === 0 ? [] : [formatGrowth(growthCosts)]),
+    ...(startups.length === 0 ? [] : [formatStartups(startups)]),
+    formatConditions(plan, meetings, found.missing),
+    '',
+  ].join('\n\n')
   console.log(report)
   writeFileSync(options.output, report)
+}
+
+/** A body, and the subjects that meet it. */
+interface Meeting {
+  readonly body: Body
+  readonly subjects: readonly Subject[]
+}
+
+/** A body that two parts compare is measured once, with the subjects of both. */
+function meetingsOf(
+  parts: readonly string[],
+  bodies: readonly Body[],
+  subjects: readonly Subject[],
+): readonly Meeting[] {
+  const wanted = new Set(parts.flatMap((part) => COMPARISONS[part] ?? []))
+  return bodies
+    .map((body) => {
+      const comparisons = body.comparisons.filter((comparison) => wanted.has(comparison))
+      const meets = ({ comparisons: theirs }: Subject): boolean =>
+        theirs.some((comparison) => comparisons.includes(comparison))
+      return { body, subjects: subjects.filter(meets) }
+    })
+    .filter((meeting) => meeting.subjects.length > 0)
+}
+
+function growthsOf(parts: readonly string[]): readonly Growth[] {
+  return Object.values(GROWTHS).filter(
+    ({ name }) => parts.includes(name) || (name === 'rules' && parts.includes('policy')),
+  )
+}
+
+function minutesOf(meetings: readonly Meeting[], growths: readonly Growth[], plan: Plan): number {
+  const turnMs = plan.warmUpMs + plan.rounds * (plan.closedLoopMs + plan.fixedRateMs)
+  const turns = [
+    ...meetings.map(({ subjects }) => subjects.length),
+    ...growths.flatMap(({ bodies }) => bodies.map(() => GROWTH_COUNTS.length)),
+  ]
+  return turns.reduce((sum, count) => sum + count * turnMs + OVERHEAD_MS, 0) / 60_000
+}
+
+async function measureStartups(): Promise<readonly Startup[]> {
+  console.error('start …')
+  const runs = options.quick ? 3 : options.short ? 5 : 9
+  const packaged = process.env.BENCH_PACKAGE
+  const checkout = await measureStartup('checkout', lanewayCommand(LANEWAY_CONFIGS.laneway), runs)
+  if (packaged === undefined) return [checkout]
+  return [checkout, await measureStartup('package', packageCommand(packaged), runs)]
 }
 
 function choose<T extends { readonly name: string }>(
@@ -101,28 +163,28 @@ function choose<T extends { readonly name: string }>(
   })
 }
 
-function formatConditions(
-  plan: Plan,
-  bodies: readonly Body[],
-  subjects: readonly Subject[],
-  missing: readonly string[],
-): string {
+function formatConditions(plan: Plan, meetings: readonly Meeting[], missing: readonly string[]): string {
+  const subjects = new Set(meetings.flatMap((meeting) => meeting.subjects))
   return [
-    `Measured ${new Date().toISOString().slice(0, 10)} on ${cpuModel()}, Node ${process.version}: the subject pinned to one`,
-    `core, loader and sink to another; ${plan.connections} kept-alive connections, nothing compressed on the way out, medians of ${plan.rounds}`,
-    'interleaved rounds. CPU is user + system time of the subject until all that it accepted is delivered.',
+    '### How it was measured',
     '',
-    ...subjects.map(({ name, description }) => `- \`${name}\`: ${description}`),
+    `${new Date().toISOString().slice(0, 10)}, ${cpuModel()}, Node ${process.version}: the subject pinned to one core, loader and sink`,
+    `to another; ${plan.connections} kept-alive connections, nothing compressed on the way out, medians of ${plan.rounds} interleaved`,
+    `rounds of ${plan.closedLoopMs / 1000} s. CPU is user + system time of the subject until all that it accepted is delivered.`,
+    '',
+    ...[...subjects].map(({ name, description }) => `- \`${name}\`: ${description}`),
     ...(missing.length === 0 ? [] : [`- not installed here: ${missing.join('; ')}`]),
     '',
-    ...bodies.map(
-      ({ name, bytes, items, ratePerSecond, signal }) =>
+    ...meetings.map(
+      ({ body: { name, bytes, items, ratePerSecond, signal } }) =>
         `- \`${name}\`: ${items} ${signal === 'logs' ? 'log records' : 'spans'}, ${(bytes.length / 1000).toFixed(0)} kB; fixed rate ${ratePerSecond} requests/s`,
     ),
   ].join('\n')
 }
 
-async function printProfile(body: Body, plan: Plan): Promise<void> {
-  const { file, heaviest } = await profileBody(body, plan)
-  console.log([`${body.name}: ${file}`, ...heaviest].join('\n'))
+async function printProfile(body: Body, { name }: Subject, plan: Plan): Promise<void> {
+  const variant = Object.entries(LANEWAY_CONFIGS).find(([known]) => known === name)
+  if (variant === undefined) throw new Error(`only Laneway can be profiled, not ${name}`)
+  const { file, heaviest } = await profileBody(body, plan, variant[1])
+  console.log([`${name} on ${body.name}: ${file}`, ...heaviest].join('\n'))
 }

@@ -1,42 +1,64 @@
 /**
  * What the decision alone costs: `route`, and `route` with the parcels written, without a network.
  *
- * In: the bench's uncompressed protobuf bodies. Out: a line for each on stdout. `node bench/scan.ts [body …]`
+ * In: the bench's uncompressed protobuf bodies, and modes: what of the policy is on. Out: a line for each body and
+ * mode on stdout. `node bench/scan.ts [--modes plain,codex] [body …]`
  */
-import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { loadConfig } from '../src/config/load.ts'
 import { Splice } from '../src/otlp/splice.ts'
 import { compilePolicy, type Policy } from '../src/policy/compile.ts'
 import { route } from '../src/policy/route.ts'
 import { type Body, createBodies, readCorpusBodies } from './bodies.ts'
 import { median } from './report.ts'
-import { portEnvironment } from './subjects.ts'
+import { LANEWAY_CONFIGS, portEnvironment } from './subjects.ts'
 
-const WARM_UP_MS = 700
-const ROUND_MS = 300
-const ROUNDS = 7
+const WARM_UP_MS = 500
+const ROUND_MS = 150
+const ROUNDS = 9
+/** More than any body comes to. */
+const PARCEL_BYTES_MAX = 8 * 1024 * 1024
 
-const names = process.argv.slice(2)
+interface Mode {
+  readonly name: string
+  readonly files: readonly string[]
+  /** As after `--set`. */
+  readonly set: readonly string[]
+}
+
+const MODES: readonly Mode[] = [
+  { name: 'plain', files: LANEWAY_CONFIGS['laneway-plain'], set: [] },
+  { name: 'rehome', files: LANEWAY_CONFIGS['laneway-plain'], set: ['policy.rehome=true'] },
+  { name: 'fields', files: LANEWAY_CONFIGS.laneway, set: ['policy.rehome=false'] },
+  { name: 'codex', files: LANEWAY_CONFIGS.laneway, set: [] },
+  { name: 'strict', files: LANEWAY_CONFIGS['laneway-strict'], set: [] },
+]
+
+const { values: options, positionals: names } = parseArgs({
+  options: { modes: { type: 'string', default: MODES.map(({ name }) => name).join() } },
+  allowPositionals: true,
+})
 const corpus = process.env.BENCH_CORPUS
 const bodies = [...createBodies(), ...(corpus === undefined ? [] : readCorpusBodies(corpus))]
-const policy = loadPolicy()
+const modes = MODES.filter(({ name }) => options.modes.split(',').includes(name))
+const target = new Uint8Array(PARCEL_BYTES_MAX)
 
-console.log('body            route ns/item     MB/s   with parcels written ns/item     MB/s')
+console.log('body              mode     route ns/item     MB/s   with parcels written ns/item     MB/s')
 for (const body of bodies) {
   const isRoutable = body.contentEncoding === 'identity' && body.contentType === 'application/x-protobuf'
-  if (isRoutable && (names.length === 0 || names.includes(body.name))) console.log(line(body))
+  if (!isRoutable || (names.length > 0 && !names.includes(body.name))) continue
+  for (const mode of modes) console.log(line(body, mode))
 }
 
-function loadPolicy(): Policy {
+function loadPolicy({ files, set }: Mode): Policy {
   // Nothing listens and nothing is sent: the configuration only has to be whole.
   const env = portEnvironment({ listen: 1, sink: 2, admin: 3 }, '/nonexistent')
-  const files = [join(import.meta.dirname, 'laneway.yaml')]
-  return compilePolicy(loadConfig({ files, set: [], env, cwd: import.meta.dirname }).policy).policy
+  return compilePolicy(loadConfig({ files, set, env, cwd: import.meta.dirname }).policy).policy
 }
 
-function line(body: Body): string {
+function line(body: Body, mode: Mode): string {
+  const policy = loadPolicy(mode)
   const request = new Uint8Array(body.bytes)
-  const target = new Uint8Array(body.bytes.length * 2)
   const routed = nanosPerCall(() => {
     route(request, body.signal, policy)
   })
@@ -45,7 +67,8 @@ function line(body: Body): string {
       if (content instanceof Splice) content.write(target, 0)
     }
   })
-  return [body.name.padEnd(15), figures(routed, body), '               ', figures(written, body)].join('')
+  const label = `${body.name.padEnd(18)}${mode.name.padEnd(8)}`
+  return [label, figures(routed, body), '               ', figures(written, body)].join('')
 }
 
 function figures(nanos: number, body: Body): string {

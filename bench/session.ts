@@ -41,7 +41,7 @@ export interface Span {
   readonly endTimeUnixNano: string
   readonly attributes: readonly Attribute[]
   readonly events: readonly SpanEvent[]
-  readonly status: { readonly code?: number }
+  readonly status: { readonly code?: number; readonly message?: string }
 }
 
 type Fields = Readonly<Record<string, string | number | boolean>>
@@ -160,13 +160,21 @@ const sessionFields = (index: number): Fields => ({
   slug: 'gpt-5.1',
 })
 
-export function createLogRecord(target: string, index: number, draws: Draws): LogRecord {
+/** The fields that an event of the target has as a log record. */
+const logFields = (target: string, index: number, draws: Draws): Fields => {
+  if (target === 'codex_otel.trace_safe')
+    return { ...draws.pick(TRACE_EVENTS)(draws), ...sharedFields(index) }
   const own = target === 'codex_otel.network_proxy' ? NETWORK_EVENT(draws) : draws.pick(LOG_EVENTS)(draws)
+  return { ...own, ...sessionFields(index) }
+}
+
+export function createLogRecord(target: string, index: number, draws: Draws): LogRecord {
+  const fields = logFields(target, index, draws)
   return {
     observedTimeUnixNano: unixNano(timestampMs(index)),
     severityNumber: 9,
     severityText: 'INFO',
-    attributes: attributes({ ...own, ...sessionFields(index) }),
+    attributes: attributes(fields),
     flags: 1,
     traceId: draws.hex(32),
     spanId: draws.hex(16),
@@ -174,25 +182,47 @@ export function createLogRecord(target: string, index: number, draws: Draws): Lo
   }
 }
 
-function createSpanEvent(target: string, index: number, draws: Draws): SpanEvent {
+/** What SDKs and layers copy to spans and their events, and a trace lane is to withhold or to hash. */
+const EXPOSED_SPAN = (draws: Draws): Fields => ({
+  prompt: draws.text(draws.integer(4, 14)),
+  'user.email': 'dev@company.example',
+  cwd: '/home/dev/work',
+})
+const EXPOSED_EVENT = (draws: Draws): Fields => ({
+  'user.email': 'dev@company.example',
+  'error.message': draws.text(draws.integer(3, 9)),
+})
+
+function createSpanEvent(target: string, index: number, isExposed: boolean, draws: Draws): SpanEvent {
   const own = target === 'codex_otel.log_only' ? MISPLACED_EVENT(draws) : draws.pick(TRACE_EVENTS)(draws)
+  const exposed = isExposed ? EXPOSED_EVENT(draws) : {}
   return {
     timeUnixNano: unixNano(timestampMs(index)),
     name: `event otel/src/events/session_telemetry.rs:${draws.integer(100, 990)}`,
-    attributes: attributes({ level: 'INFO', target, ...own, ...sharedFields(index) }),
+    attributes: attributes({ level: 'INFO', target, ...own, ...exposed, ...sharedFields(index) }),
   }
 }
 
-/** A span with two or three events; `misplacedShare` of them are log-only events that do not belong there. */
-export function createSpan(index: number, misplacedShare: number, draws: Draws): Span {
+export interface SpanShares {
+  /** Of span events: log-only ones, which do not belong on spans. */
+  readonly misplaced: number
+  /** Of spans, with their events: those that carry fields which must not leave on a trace. */
+  readonly exposed: number
+}
+
+/** A span with two or three events. */
+export function createSpan(index: number, shares: SpanShares, draws: Draws): Span {
   const startMs = timestampMs(index)
-  const events = Array.from({ length: draws.integer(2, 4) }, () =>
-    createSpanEvent(
-      draws.fraction() < misplacedShare ? 'codex_otel.log_only' : 'codex_otel.trace_safe',
+  const isExposed = draws.fraction() < shares.exposed
+  const events = Array.from({ length: draws.integer(2, 4) }, () => {
+    const isMisplaced = draws.fraction() < shares.misplaced
+    return createSpanEvent(
+      isMisplaced ? 'codex_otel.log_only' : 'codex_otel.trace_safe',
       index,
+      isExposed,
       draws,
-    ),
-  )
+    )
+  })
   return {
     traceId: draws.hex(32),
     spanId: draws.hex(16),
@@ -211,8 +241,9 @@ export function createSpan(index: number, misplacedShare: number, draws: Draws):
       'turn.id': String(index),
       busy_ns: draws.integer(1000, 9_000_000),
       idle_ns: draws.integer(1000, 9_000_000),
+      ...(isExposed ? EXPOSED_SPAN(draws) : {}),
     }),
     events,
-    status: {},
+    status: isExposed ? { code: 2, message: draws.text(draws.integer(3, 9)) } : {},
   }
 }

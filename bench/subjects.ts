@@ -10,16 +10,21 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Comparison } from './bodies.ts'
 import { freePort, SUBJECT_CORE } from './machine.ts'
 
 export interface Subject {
   readonly name: string
   /** What it is and does, for the report. */
   readonly description: string
+  /** It meets the bodies that share one of these. */
+  readonly comparisons: readonly Comparison[]
   readonly command: readonly string[]
   /** Further environment; ports are added at start. */
   readonly environment: (ports: Ports) => Readonly<Record<string, string>>
 }
+
+export type LanewayVariant = 'laneway' | 'laneway-plain' | 'laneway-strict'
 
 export interface Ports {
   readonly listen: number
@@ -38,7 +43,14 @@ const START_TIMEOUT_MS = 15_000
 const STOP_TIMEOUT_MS = 15_000
 const SAID_CHARACTERS_MAX = 2000
 const HERE = import.meta.dirname
-export const LANEWAY_CONFIG: string = join(HERE, 'laneway.yaml')
+const LANEWAY_CONFIG = join(HERE, 'laneway.yaml')
+/** Laneway's variants: configuration files, each on top of the one before. */
+export const LANEWAY_CONFIGS: Readonly<Record<LanewayVariant, readonly string[]>> = {
+  laneway: [LANEWAY_CONFIG],
+  'laneway-plain': [LANEWAY_CONFIG, join(HERE, 'laneway-plain.yaml')],
+  'laneway-strict': [LANEWAY_CONFIG, join(HERE, 'laneway-strict.yaml')],
+}
+const EVERYWHERE: readonly Comparison[] = ['peers', 'policy', 'variants']
 const noEnvironment = (): Readonly<Record<string, string>> => ({})
 
 /** Laneway from this checkout, with further Node options and configuration files. */
@@ -66,15 +78,17 @@ export function findSubjects(environment: NodeJS.ProcessEnv): {
   const otelArrow = environment.BENCH_OTEL_ARROW
   const packaged = environment.BENCH_PACKAGE
   const subjects: Subject[] = [
-    {
-      name: 'laneway',
-      description: 'Laneway from the checkout, preset codex, memory queues; answers before the backend',
-      command: lanewayCommand([LANEWAY_CONFIG]),
-      environment: noEnvironment,
-    },
+    lanewaySubject(
+      'laneway',
+      'Laneway from the checkout, preset codex, memory queues; answers before the backend',
+      EVERYWHERE,
+    ),
+    lanewaySubject('laneway-plain', 'the same lanes without field policy and rehoming', EVERYWHERE),
+    lanewaySubject('laneway-strict', 'the same with preset codex-strict', ['policy', 'variants']),
     {
       name: 'blind',
       description: 'blind fastify + undici proxy; answers after the backend',
+      comparisons: EVERYWHERE,
       command: [process.execPath, join(HERE, 'blind-proxy.ts')],
       environment: noEnvironment,
     },
@@ -83,7 +97,8 @@ export function findSubjects(environment: NodeJS.ProcessEnv): {
   if (packaged !== undefined) {
     subjects.splice(1, 0, {
       name: 'package',
-      description: 'Laneway in its package form, otherwise the same',
+      description: 'Laneway in its package form, otherwise as `laneway`',
+      comparisons: ['peers'],
       command: packageCommand(packaged),
       environment: noEnvironment,
     })
@@ -98,6 +113,7 @@ export function findSubjects(environment: NodeJS.ProcessEnv): {
     subjects.push({
       name: 'otel-arrow',
       description: 'a command that reads the BENCH_*_PORT variables and runs the engine of otel-arrow',
+      comparisons: ['peers'],
       command: [otelArrow],
       environment: noEnvironment,
     })
@@ -105,10 +121,21 @@ export function findSubjects(environment: NodeJS.ProcessEnv): {
   return { subjects, missing }
 }
 
+function lanewaySubject(
+  name: LanewayVariant,
+  description: string,
+  comparisons: readonly Comparison[],
+): Subject {
+  const command = lanewayCommand(LANEWAY_CONFIGS[name])
+  return { name, description, comparisons, command, environment: noEnvironment }
+}
+
 function collectorSubjects(binary: string): readonly Subject[] {
+  const version = collectorVersion(binary)
   const variant = (name: string, description: string, ...overlays: readonly string[]): Subject => ({
     name,
-    description: `OpenTelemetry Collector${collectorVersion(binary)}, ${description}`,
+    description: `OpenTelemetry Collector${version}, ${description}`,
+    comparisons: name === 'collector-filters' ? ['peers'] : ['peers', 'policy'],
     command: [binary, ...['collector.yaml', ...overlays].flatMap((file) => ['--config', join(HERE, file)])],
     environment: noEnvironment,
   })
@@ -140,6 +167,7 @@ function rotelSubject(binary: string): Subject {
   return {
     name: 'rotel',
     description: `rotel ${versionOf(binary)}, no filter possible; answers before the backend`,
+    comparisons: ['peers'],
     command: [
       binary,
       'start',
