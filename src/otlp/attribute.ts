@@ -29,17 +29,28 @@ const MEMBERS: ReadonlySet<number> = new Set([
   tagOf(8, VARINT),
 ])
 
+/** In a table of wanted keys: several of this length end differently. */
+export const anyEnd = 255
+
+/** Enters `key` into a table of wanted keys. */
+export function wantKey(ends: Uint8Array, key: Uint8Array): void {
+  const length = Math.min(key.length, 255)
+  const end = key.length === 0 ? anyEnd : key[key.length - 1]
+  ends[length] = ends[length] === 0 || ends[length] === end ? end : anyEnd
+}
+
 /**
  * Steps over attributes that nobody asks for, as many as follow each other from `at` on: fields with the one-byte
- * `tag`, in the usual shape, whose key has a length that is not marked in `lengths` (256 entries). Most attributes are
- * told apart by this. Returns the offset of the first field that is not such a one.
+ * `tag`, in the usual shape, whose key `ends` (256 entries, by length) tells apart from every wanted one. An entry is 0
+ * where no wanted key has the length, else the last byte of the one that has, or `anyEnd`. Returns the offset of the
+ * first field that is not such a one.
  */
 export function skipUnwanted(
   bytes: Uint8Array,
   at: number,
   end: number,
   tag: number,
-  lengths: Uint8Array,
+  ends: Uint8Array,
 ): number {
   let next = at
   while (next + 6 < end && bytes[next] === tag) {
@@ -53,8 +64,9 @@ export function skipUnwanted(
     const keyLength = bytes[start + 1]
     const keyEnd = start + 2 + keyLength
     if (stop > end || keyEnd + 2 > stop) return next
-    if (bytes[start] !== KEY || keyLength >= 0x80 || lengths[keyLength] !== 0 || bytes[keyEnd] !== VALUE)
-      return next
+    const wanted = ends[keyLength]
+    if (wanted !== 0 && (wanted === anyEnd || wanted === bytes[keyEnd - 1])) return next
+    if (bytes[start] !== KEY || keyLength >= 0x80 || bytes[keyEnd] !== VALUE) return next
     const valueSize = bytes[keyEnd + 1]
     if (valueSize < 0x80) {
       if (keyEnd + 2 + valueSize !== stop) return next

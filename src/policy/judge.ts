@@ -96,7 +96,7 @@ export class Judge {
     events.clear()
     cursor.at = start
     while (cursor.at < end) {
-      const field = skipUnwanted(this.#request, cursor.at, end, SPAN_ATTRIBUTE, spanTarget.keyLengths)
+      const field = skipUnwanted(this.#request, cursor.at, end, SPAN_ATTRIBUTE, spanTarget.keyEnds)
       cursor.at = field
       if (field === end) break
       const tag = cursor.tag(end)
@@ -145,7 +145,7 @@ export class Judge {
     const { cursor, attribute } = this.#policy.workspace
     cursor.at = start
     while (cursor.at < end) {
-      cursor.at = skipUnwanted(this.#request, cursor.at, end, attributeTag, reader.keyLengths)
+      cursor.at = skipUnwanted(this.#request, cursor.at, end, attributeTag, reader.keyEnds)
       if (cursor.at === end) break
       const tag = cursor.tag(end)
       if (tag === attributeTag) {

@@ -15,6 +15,7 @@ export interface TargetPath {
   readonly key: string
   /** The key if it is of the item itself, else empty: what a field policy exempts. */
   readonly ownKey: ByteString
+  readonly ownKeyBytes: Uint8Array
   /** How the configuration spells it: what `explain` says of where the target was read. */
   readonly text: string
   /** Values that do not count as present. */
@@ -26,13 +27,14 @@ const attributePattern = /^(resource\.)?attributes\[(?:"([^"\]]+)"|'([^'\]]+)')\
 /** Parses one path; an unknown one is added to `problems` and left out. */
 export function parseTargetPath(spec: TargetPathSpec, problems: Problem[]): TargetPath | undefined {
   const except = new Set(spec.except)
-  if (spec.path === 'scope.name') return { kind: 'scope_name', key: '', ownKey: '', text: spec.path, except }
+  if (spec.path === 'scope.name')
+    return { kind: 'scope_name', key: '', ownKey: '', ownKeyBytes: new Uint8Array(), text: spec.path, except }
   const match = attributePattern.exec(spec.path)
   if (match !== null) {
     const kind = match[1] === undefined ? 'attribute' : 'resource_attribute'
     const key = match[2] ?? match[3]
     const ownKey = kind === 'attribute' ? toByteString(key) : ''
-    return { kind, key, ownKey, text: spec.path, except }
+    return { kind, key, ownKey, ownKeyBytes: Buffer.from(ownKey, 'latin1'), text: spec.path, except }
   }
   problems.push({
     severity: 'error',

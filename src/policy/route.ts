@@ -95,6 +95,7 @@ class Walk {
       : []
     const { logRecordTarget, spanTarget, spanEventTarget } = policy
     const readers = { logs: [logRecordTarget], traces: [spanTarget, spanEventTarget], metrics: [] }
+    policy.workspace.lookup.begin()
     this.#judge = new Judge(request, readers[signal], policy, only?.bit ?? 0)
     this.#fields = new FieldPass(this.#natives, policy.workspace, this.#judge)
     for (const record of this.#natives) {

@@ -5,7 +5,7 @@
  * exceptions. An attribute that is no string, or that is given twice with different values, is present and
  * in doubt. Disagreement between two paths is no conflict: they are fallbacks.
  */
-import type { AttributeReader } from '../otlp/attribute.ts'
+import { type AttributeReader, wantKey } from '../otlp/attribute.ts'
 import type { Cursor } from '../otlp/cursor.ts'
 import { bytesEqual } from '../otlp/scan.ts'
 import { type ByteString, latin1, toByteString } from './family.ts'
@@ -37,8 +37,8 @@ export class TargetReader {
   readonly usesResource: boolean
   /** One slot a path; those of `scope_name` stay absent. */
   readonly #slots: readonly Slot[]
-  /** 1 at the lengths that some key has: most attributes are told apart by length alone. */
-  readonly keyLengths: Uint8Array = new Uint8Array(256)
+  /** The wanted keys as `skipUnwanted` asks for them. */
+  readonly keyEnds: Uint8Array = new Uint8Array(256)
   readonly #excepted: readonly (readonly Uint8Array[])[]
 
   /** After `settle`: the range of the target in the request. */
@@ -59,7 +59,7 @@ export class TargetReader {
     }))
     this.#excepted = paths.map((path) => [...path.except].map((value) => Buffer.from(value, 'utf8')))
     paths.forEach((path, index) => {
-      if (path.kind !== 'scope_name') this.keyLengths[Math.min(255, this.#slots[index].key.length)] = 1
+      if (path.kind !== 'scope_name') wantKey(this.keyEnds, this.#slots[index].key)
     })
   }
 
@@ -82,7 +82,7 @@ export class TargetReader {
   /** Looks at the attribute that `reader` has just read, of the item or of its resource. */
   see(kind: 'attribute' | 'resource_attribute', cursor: Cursor, reader: AttributeReader): void {
     const length = reader.keyEnd - reader.keyStart
-    if (this.keyLengths[length < 255 ? length : 255] === 1) this.#take(kind, cursor, reader, length)
+    if (this.keyEnds[length < 255 ? length : 255] !== 0) this.#take(kind, cursor, reader, length)
   }
 
   #take(kind: TargetPath['kind'], cursor: Cursor, reader: AttributeReader, length: number): void {
