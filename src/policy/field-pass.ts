@@ -170,12 +170,9 @@ export class FieldPass {
     // Points have no target, and one in doubt has no family: they cannot answer, so every line that asks applies.
     const answer = carriage === 'data_point' || family === 'ambiguous' ? undefined : family
     if (!fields.asksEventName || (carriage !== 'log_record' && carriage !== 'span_event')) {
-      return fields.contexts(answer, undefined, targetKey)
+      return fields.contexts(answer, [], targetKey)
     }
-    const names = this.#judge.eventNames(carriage, start, end)
-    // No name is no answer, nor are two that differ: then every line that asks for a name applies.
-    const isAnswer = names.every((name) => name === names[0])
-    return fields.contexts(answer, isAnswer ? names[0] : undefined, targetKey)
+    return fields.contexts(answer, this.#judge.eventNames(carriage, start, end), targetKey)
   }
 
   /** Where fields of `place` are counted for the item, or event, in hand. */

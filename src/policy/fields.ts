@@ -34,7 +34,7 @@ export interface FieldAction {
   readonly rule: Position | undefined
 }
 
-/** Attributes that no glob, allow-list or `unlisted_fields` touches: only a line that names them exactly does. */
+/** Attributes of an item that no glob, allow-list or `unlisted_fields` touches: only a line that names them exactly does. */
 const exemptKeys: ReadonlySet<ByteString> = new Set(['event.name', 'level'])
 const exemptPrefix = 'laneway.'
 
@@ -52,15 +52,17 @@ export class FieldContext {
   readonly #rules: readonly Rule[]
   /** Whether what no line names is removed. */
   readonly removesUnlisted: boolean
+  readonly #hasExempt: boolean
   readonly #targetKey: ByteString
   readonly #flat: Memory<FieldAction>
   readonly #nested = new Map<string, FieldAction>()
   readonly #texts = new Map<string, FieldAction>()
   #eventName: FieldAction | undefined
 
-  constructor(rules: readonly Rule[], removesUnlisted: boolean, targetKey: ByteString) {
+  constructor(rules: readonly Rule[], removesUnlisted: boolean, hasExempt: boolean, targetKey: ByteString) {
     this.#rules = rules
     this.removesUnlisted = removesUnlisted
+    this.#hasExempt = hasExempt
     this.#targetKey = targetKey
     this.#flat = new Memory((key) => this.#decide([key], this.#isExempt(key)))
   }
@@ -100,6 +102,7 @@ export class FieldContext {
   }
 
   #isExempt(key: ByteString): boolean {
+    if (!this.#hasExempt) return false
     return exemptKeys.has(key) || key.startsWith(exemptPrefix) || (key === this.#targetKey && key !== '')
   }
 
@@ -159,10 +162,17 @@ export class FieldContext {
 /** The contexts of one item, one for each place, in the order of `PLACES`. */
 export type PlaceContexts = Readonly<Record<Place, FieldContext>>
 
-/** How many sets of contexts a lane remembers; beyond it they are made anew. */
-const contextsMax = 4096
-/** How many event names a lane remembers. */
-const eventNamesMax = 4096
+/** How many sets of contexts, and of event names, a lane remembers; beyond it they are made anew. */
+const rememberedMax = 4096
+
+/** Which lines a set of event names lets through: one object for each distinct set. */
+interface NameSet {
+  readonly id: number
+  /** By line. Undefined: the item cannot say, and every line applies. */
+  readonly passes: readonly boolean[] | undefined
+}
+
+const anyName: NameSet = { id: 0, passes: undefined }
 
 /** A lane's field policy. */
 export class FieldPolicy {
@@ -170,61 +180,82 @@ export class FieldPolicy {
   readonly isActive: boolean
   /** Whether some line asks for the event's name. */
   readonly asksEventName: boolean
+  /** Whether attributes that no line names are removed. */
+  readonly removesUnlisted: boolean
   readonly #asksFamily: boolean
   readonly #rules: readonly Rule[]
-  readonly #removesUnlisted: boolean
-  readonly #contexts = new Map<string, PlaceContexts>()
-  readonly #eventNameSets = new Map<ByteString, string>()
+  /** By attribute of the target, then family, then set of event names. */
+  readonly #contexts = new Map<ByteString, Map<string | undefined, Map<number, PlaceContexts>>>()
+  #contextsCount = 0
+  readonly #setsByName = new Map<ByteString, NameSet>()
+  readonly #setsByLines = new Map<string, NameSet>()
 
   constructor(specs: readonly FieldRuleSpec[], unlisted: 'keep' | 'remove') {
     this.#rules = specs.map(compileRule)
-    this.#removesUnlisted = unlisted === 'remove'
-    this.isActive = specs.length > 0 || this.#removesUnlisted
+    this.removesUnlisted = unlisted === 'remove'
+    this.isActive = specs.length > 0 || this.removesUnlisted
     this.asksEventName = specs.some(({ eventNames }) => eventNames.length > 0)
     this.#asksFamily = specs.some(({ families }) => families.length > 0)
   }
 
   /**
-   * The contexts of an item. `family` and `eventName` are undefined where the item cannot say: then every line
-   * that asks for them applies. `targetKey` is the attribute that gave the target, or empty.
+   * The contexts of an item. `family` is undefined, and `eventNames` empty, where the item cannot say: then every
+   * line that asks for it applies. `targetKey` is the attribute that gave the target, or empty.
    */
   contexts(
     family: string | undefined,
-    eventName: ByteString | undefined,
+    eventNames: readonly ByteString[],
     targetKey: ByteString,
   ): PlaceContexts {
     const asked = this.#asksFamily ? family : undefined
-    const names = !this.asksEventName || eventName === undefined ? '' : this.#setOf(eventName)
-    const key = asked === undefined && names === '' ? targetKey : `${targetKey}\n${asked ?? ''}\n${names}`
-    let contexts = this.#contexts.get(key)
-    if (contexts === undefined) {
-      if (this.#contexts.size >= contextsMax) this.#contexts.clear()
-      contexts = this.#makeContexts(asked, names, targetKey)
-      this.#contexts.set(key, contexts)
+    const names = this.asksEventName && eventNames.length > 0 ? this.#namesSet(eventNames) : anyName
+    return this.#contexts.get(targetKey)?.get(asked)?.get(names.id) ?? this.#remember(asked, names, targetKey)
+  }
+
+  #remember(family: string | undefined, names: NameSet, targetKey: ByteString): PlaceContexts {
+    if (this.#contextsCount >= rememberedMax) {
+      this.#contexts.clear()
+      this.#contextsCount = 0
     }
+    const byFamily =
+      this.#contexts.get(targetKey) ?? new Map<string | undefined, Map<number, PlaceContexts>>()
+    const byNames = byFamily.get(family) ?? new Map<number, PlaceContexts>()
+    const contexts = this.#makeContexts(family, names, targetKey)
+    this.#contexts.set(targetKey, byFamily)
+    byFamily.set(family, byNames)
+    byNames.set(names.id, contexts)
+    this.#contextsCount++
     return contexts
   }
 
-  /** Which lines' event-name filters a name passes: `1` or `0` for each line. */
-  #setOf(eventName: ByteString): string {
-    let set = this.#eventNameSets.get(eventName)
+  #namesSet(eventNames: readonly ByteString[]): NameSet {
+    if (eventNames.length > 1) return this.#lineSet(eventNames)
+    const [name] = eventNames
+    let set = this.#setsByName.get(name)
     if (set === undefined) {
-      if (this.#eventNameSets.size >= eventNamesMax) this.#eventNameSets.clear()
-      set = this.#passed(eventName)
-      this.#eventNameSets.set(eventName, set)
+      if (this.#setsByName.size >= rememberedMax) this.#setsByName.clear()
+      set = this.#lineSet(eventNames)
+      this.#setsByName.set(name, set)
     }
     return set
   }
 
-  #passed(eventName: ByteString): string {
-    return this.#rules
-      .map(({ eventNames }) =>
-        eventNames.length === 0 || eventNames.some((is) => is(eventName)) ? '1' : '0',
-      )
-      .join('')
+  /** Of several names the strict reading holds: a line that keeps must pass all of them, any other line one. */
+  #lineSet(eventNames: readonly ByteString[]): NameSet {
+    const passes = this.#rules.map(({ spec, eventNames: globs }) => {
+      const isMatch = (name: ByteString): boolean => globs.some((matches) => matches(name))
+      if (globs.length === 0) return true
+      return spec.verb === 'keep' ? eventNames.every(isMatch) : eventNames.some(isMatch)
+    })
+    const key = passes.map(Number).join('')
+    const known = this.#setsByLines.get(key)
+    if (known !== undefined) return known
+    const set = { id: this.#setsByLines.size + 1, passes }
+    this.#setsByLines.set(key, set)
+    return set
   }
 
-  #makeContexts(family: string | undefined, names: string, targetKey: ByteString): PlaceContexts {
+  #makeContexts(family: string | undefined, names: NameSet, targetKey: ByteString): PlaceContexts {
     const contextOf = (place: Place): FieldContext => {
       const isShared = place === 'resource' || place === 'scope'
       const hasEventName = place === 'span_event' || place === 'log_record' || place === 'body'
@@ -232,9 +263,9 @@ export class FieldPolicy {
         if (spec.on.length > 0 && !spec.on.includes(place)) return false
         if (!isShared && family !== undefined && spec.families.length > 0 && !spec.families.includes(family))
           return false
-        return !hasEventName || names === '' || names[index] === '1'
+        return !hasEventName || names.passes === undefined || names.passes[index]
       })
-      return new FieldContext(rules, this.#removesUnlisted, isShared ? '' : targetKey)
+      return new FieldContext(rules, this.removesUnlisted, hasOwnAttributes(place), targetKey)
     }
     const [resource, scope, span, spanLink, spanEvent, logRecord, body, dataPoint, exemplar] =
       PLACES.map(contextOf)
@@ -250,6 +281,11 @@ export class FieldPolicy {
       exemplar,
     }
   }
+}
+
+/** Places whose attributes are an item's own, not those of what is around it or linked from it. */
+function hasOwnAttributes(place: Place): boolean {
+  return place === 'span' || place === 'span_event' || place === 'log_record' || place === 'data_point'
 }
 
 function compileRule(spec: FieldRuleSpec): Rule {

@@ -53,7 +53,7 @@ export class LaneRecord implements SpanHost {
     this.editor = new FieldEditor(cursor, this.edits, hashKey)
     this.editsFields = lane.fields.isActive
     this.#cursor = cursor
-    this.#shared = lane.fields.contexts(undefined, undefined, '')
+    this.#shared = lane.fields.contexts(undefined, [], '')
   }
 
   begin(request: Uint8Array): void {

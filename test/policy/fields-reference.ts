@@ -143,7 +143,9 @@ export class FieldsReference {
     )
       return false
     if (rule.eventNames.length === 0 || eventNames === undefined) return true
-    return eventNames.some((name) => rule.eventNames.some((glob) => globMatches(glob, name)))
+    const isMatch = (name: string): boolean => rule.eventNames.some((glob) => globMatches(glob, name))
+    // Of two names the strict reading holds: what keeps must pass both, what takes away one.
+    return rule.verb === 'keep' ? eventNames.every(isMatch) : eventNames.some(isMatch)
   }
 
   /** What the rules say of one attribute or nested entry: `path` is its key, or the keys down to it. */
@@ -156,7 +158,7 @@ export class FieldsReference {
     const [key] = path
     const isExempt =
       path.length === 1 &&
-      place !== 'body' &&
+      ['span', 'span_event', 'log_record', 'data_point'].includes(place) &&
       (key === 'event.name' || key === 'level' || key.startsWith('laneway.') || key === facts.targetKey)
     const changes: FieldRuleSpec[] = []
     let isDecided = false
