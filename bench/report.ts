@@ -17,6 +17,7 @@ export function median(values: readonly number[]): number {
 }
 
 export function formatOutcomes(outcomes: readonly Outcome[]): string {
+  const atFixedRate = outcomes.filter(({ body }) => body.comparisons.includes('peers'))
   return [
     '### CPU seconds per million items (ratio to the blind proxy)',
     matrix(outcomes, (outcome) =>
@@ -34,8 +35,12 @@ export function formatOutcomes(outcomes: readonly Outcome[]): string {
       const perSecond = medianOf(outcome, ({ closedLoop }) => closedLoop.accepted / closedLoop.seconds)
       return `${latency(outcome, (sample) => sample.closedLoop)}; ${perSecond.toFixed(0)}/s`
     }),
-    '### Latency at a fixed rate, p50 / p99 ms',
-    matrix(outcomes, (outcome) => latency(outcome, (sample) => sample.fixedRate)),
+    ...(atFixedRate.length === 0
+      ? []
+      : [
+          '### Latency at a fixed rate, p50 / p99 ms',
+          matrix(atFixedRate, (outcome) => latency(outcome, (sample) => sample.fixedRate)),
+        ]),
     '### What one request comes to at the backend: log records + spans (span events)',
     matrix(outcomes, ({ delivered, samples }) => {
       const lost = samples.reduce((sum, sample) => sum + sample.lostItems, 0)

@@ -37,6 +37,7 @@ const USAGE = `node bench/run.ts [options]
   --only logs512,…      these bodies
   --subjects laneway,…  these subjects
   --parts main,…        of: main, start, families, policy (with rules), rules (default: all)
+  --list                what would be measured, and how long that takes
   --profile             a CPU profile of Laneway (or of the variant in --subjects) on the first body, and nothing else
   --output FILE         default bench/results.md`
 
@@ -47,6 +48,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     subjects: { type: 'string' },
     parts: { type: 'string', default: PARTS.join() },
+    list: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
     output: { type: 'string', default: RESULTS_FILE },
     help: { type: 'boolean', default: false },
@@ -75,11 +77,12 @@ async function run(): Promise<void> {
   const growths = hasLaneway ? growthsOf(parts) : []
   const growthPlan = { ...plan, closedLoopMs: plan.closedLoopMs + plan.fixedRateMs, fixedRateMs: 0 }
   console.error(`about ${minutesOf(meetings, growths, plan).toFixed(0)} minutes`)
+  if (options.list) return printMeetings(meetings, growths)
 
   const outcomes: Outcome[] = []
   for (const { body, subjects } of meetings) {
     console.error(`${body.name} …`)
-    outcomes.push(...(await measureBody(subjects, body, plan)))
+    outcomes.push(...(await measureBody(subjects, body, planFor(body, plan))))
   }
   for (const { subject, body, unable } of outcomes) {
     if (unable !== undefined) console.error(`${subject.name} on ${body.name}: ${unable}`)
@@ -126,6 +129,11 @@ function meetingsOf(
     .filter((meeting) => meeting.subjects.length > 0)
 }
 
+/** Latency at a fixed rate is compared where peers are: among variants CPU is the question. */
+function planFor(body: Body, plan: Plan): Plan {
+  return body.comparisons.includes('peers') ? plan : { ...plan, fixedRateMs: 0 }
+}
+
 function growthsOf(parts: readonly string[]): readonly Growth[] {
   return Object.values(GROWTHS).filter(
     ({ name }) => parts.includes(name) || (name === 'rules' && parts.includes('policy')),
@@ -133,12 +141,20 @@ function growthsOf(parts: readonly string[]): readonly Growth[] {
 }
 
 function minutesOf(meetings: readonly Meeting[], growths: readonly Growth[], plan: Plan): number {
-  const turnMs = plan.warmUpMs + plan.rounds * (plan.closedLoopMs + plan.fixedRateMs)
-  const turns = [
-    ...meetings.map(({ subjects }) => subjects.length),
-    ...growths.flatMap(({ bodies }) => bodies.map(() => GROWTH_COUNTS.length)),
+  const turnMs = ({ warmUpMs, rounds, closedLoopMs, fixedRateMs }: Plan): number =>
+    warmUpMs + rounds * (closedLoopMs + fixedRateMs)
+  const bodiesMs = [
+    ...meetings.map(({ body, subjects }) => subjects.length * turnMs(planFor(body, plan))),
+    ...growths.flatMap(({ bodies }) => bodies.map(() => GROWTH_COUNTS.length * turnMs(plan))),
   ]
-  return turns.reduce((sum, count) => sum + count * turnMs + OVERHEAD_MS, 0) / 60_000
+  return bodiesMs.reduce((sum, ms) => sum + ms + OVERHEAD_MS, 0) / 60_000
+}
+
+function printMeetings(meetings: readonly Meeting[], growths: readonly Growth[]): void {
+  for (const { body, subjects } of meetings)
+    console.log(`${body.name}: ${subjects.map(({ name }) => name).join(' ')}`)
+  for (const { name, bodies } of growths)
+    console.log(`${GROWTH_COUNTS.join(', ')} ${name}: ${bodies.join(' ')}`)
 }
 
 async function measureStartups(): Promise<readonly Startup[]> {
@@ -176,8 +192,8 @@ function formatConditions(plan: Plan, meetings: readonly Meeting[], missing: rea
     ...(missing.length === 0 ? [] : [`- not installed here: ${missing.join('; ')}`]),
     '',
     ...meetings.map(
-      ({ body: { name, bytes, items, ratePerSecond, signal } }) =>
-        `- \`${name}\`: ${items} ${signal === 'logs' ? 'log records' : 'spans'}, ${(bytes.length / 1000).toFixed(0)} kB; fixed rate ${ratePerSecond} requests/s`,
+      ({ body: { name, bytes, items, ratePerSecond, signal, comparisons } }) =>
+        `- \`${name}\`: ${items} ${signal === 'logs' ? 'log records' : 'spans'}, ${(bytes.length / 1000).toFixed(0)} kB${comparisons.includes('peers') ? `; fixed rate ${ratePerSecond} requests/s` : ''}`,
     ),
   ].join('\n')
 }

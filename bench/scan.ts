@@ -1,15 +1,20 @@
 /**
  * What the decision alone costs: `route`, and `route` with the parcels written, without a network.
  *
- * In: the bench's uncompressed protobuf bodies, and modes: what of the policy is on. Out: a line for each body and
- * mode on stdout. `node bench/scan.ts [--modes plain,codex] [body …]`
+ * In: the bench's uncompressed protobuf bodies, and modes: what of the policy is on, or how many rules that do not
+ * apply are on top of it. Out: a line for each body and mode on stdout.
+ * `node bench/scan.ts [--modes plain,codex,rules1000] [body …]`
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../src/config/load.ts'
 import { Splice } from '../src/otlp/splice.ts'
 import { compilePolicy, type Policy } from '../src/policy/compile.ts'
 import { route } from '../src/policy/route.ts'
 import { type Body, createBodies, readCorpusBodies } from './bodies.ts'
+import { GROWTH_COUNTS, GROWTHS } from './growth.ts'
 import { median } from './report.ts'
 import { LANEWAY_CONFIGS, portEnvironment } from './subjects.ts'
 
@@ -26,12 +31,15 @@ interface Mode {
   readonly set: readonly string[]
 }
 
+const directory = mkdtempSync(join(tmpdir(), 'laneway-bench-scan-'))
+
 const MODES: readonly Mode[] = [
   { name: 'plain', files: LANEWAY_CONFIGS['laneway-plain'], set: [] },
   { name: 'rehome', files: LANEWAY_CONFIGS['laneway-plain'], set: ['policy.rehome=true'] },
   { name: 'fields', files: LANEWAY_CONFIGS.laneway, set: ['policy.rehome=false'] },
   { name: 'codex', files: LANEWAY_CONFIGS.laneway, set: [] },
   { name: 'strict', files: LANEWAY_CONFIGS['laneway-strict'], set: [] },
+  ...GROWTH_COUNTS.map((count) => ({ name: `rules${count}`, files: withRules(count), set: [] })),
 ]
 
 const { values: options, positionals: names } = parseArgs({
@@ -43,11 +51,18 @@ const bodies = [...createBodies(), ...(corpus === undefined ? [] : readCorpusBod
 const modes = MODES.filter(({ name }) => options.modes.split(',').includes(name))
 const target = new Uint8Array(PARCEL_BYTES_MAX)
 
-console.log('body              mode     route ns/item     MB/s   with parcels written ns/item     MB/s')
+console.log('body              mode       route ns/item     MB/s   with parcels written ns/item     MB/s')
 for (const body of bodies) {
   const isRoutable = body.contentEncoding === 'identity' && body.contentType === 'application/x-protobuf'
   if (!isRoutable || (names.length > 0 && !names.includes(body.name))) continue
   for (const mode of modes) console.log(line(body, mode))
+}
+rmSync(directory, { recursive: true })
+
+function withRules(count: number): readonly string[] {
+  const file = join(directory, `${count}.yaml`)
+  writeFileSync(file, GROWTHS.rules.yaml(count))
+  return [...LANEWAY_CONFIGS.laneway, file]
 }
 
 function loadPolicy({ files, set }: Mode): Policy {
@@ -67,7 +82,7 @@ function line(body: Body, mode: Mode): string {
       if (content instanceof Splice) content.write(target, 0)
     }
   })
-  const label = `${body.name.padEnd(18)}${mode.name.padEnd(8)}`
+  const label = `${body.name.padEnd(18)}${mode.name.padEnd(10)}`
   return [label, figures(routed, body), '               ', figures(written, body)].join('')
 }
 
