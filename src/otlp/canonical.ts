@@ -20,10 +20,14 @@ export interface Canonical {
   readonly removed: number
 }
 
+/** Whether a whole Export*ServiceRequest is canonical as it is. Malformed bytes are not. */
+export function isCanonicalRequest(bytes: Uint8Array, signal: Signal): boolean {
+  return isCanonical(bytes, REQUEST_ROWS[signal], 0, bytes.length, LEVELS_MAX)
+}
+
 /** Makes a whole Export*ServiceRequest canonical. Throws `MalformedRequest` for what no decoder takes. */
 export function canonicalise(bytes: Uint8Array, signal: Signal): Canonical {
-  const row = REQUEST_ROWS[signal]
-  return isCanonical(bytes, row, 0, bytes.length, LEVELS_MAX) ? { bytes, removed: 0 } : rewrite(bytes, row)
+  return isCanonicalRequest(bytes, signal) ? { bytes, removed: 0 } : rewrite(bytes, REQUEST_ROWS[signal])
 }
 
 const REQUEST_ROWS: Readonly<Record<Signal, number>> = {

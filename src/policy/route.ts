@@ -9,7 +9,7 @@
  * passes none. Throws `MalformedRequest` wherever the walk must look and cannot read, and `TooLarge`.
  */
 
-import { canonicalise } from '../otlp/canonical.ts'
+import { canonicalise, isCanonicalRequest } from '../otlp/canonical.ts'
 import { LEN, tagOf } from '../otlp/cursor.ts'
 import { countDataPoints } from '../otlp/metric.ts'
 import type { Signal } from '../otlp/signal.ts'
@@ -80,6 +80,7 @@ class Walk {
   readonly #judge: Judge
   readonly #fields: FieldPass
   readonly #rehoming: Rehoming
+  #isCanonicalRequest: boolean | undefined
 
   constructor(request: Uint8Array, signal: Signal, policy: Policy, { only, listener }: WalkOptions) {
     this.#request = request
@@ -332,11 +333,17 @@ class Walk {
     if (edits.kept === 0) return []
     const content = edits.take(this.#request)
     const parcel = { lane: lane.name, signal: this.#signal, items }
-    if (lane.wire === 'as_is') return [{ ...parcel, content }]
+    if (lane.wire === 'as_is' || this.#isCanonical()) return [{ ...parcel, content }]
     const bytes = content === undefined ? this.#request : content.toBytes()
     const canonical = canonicalise(bytes, this.#signal)
     if (canonical.removed > 0) this.#policy.workspace.findings.addCanonicalised(lane.name, canonical.removed)
     return [{ ...parcel, content: canonical.bytes === this.#request ? undefined : canonical.bytes }]
+  }
+
+  /** Whether the request is canonical: then so is whatever is spliced from it, and need not be looked at again. */
+  #isCanonical(): boolean {
+    this.#isCanonicalRequest ??= isCanonicalRequest(this.#request, this.#signal)
+    return this.#isCanonicalRequest
   }
 
   /** The parcel of items that were rehomed to a lane, under the lane's own field policy. */
