@@ -9,9 +9,9 @@
 import type { Cursor } from '../otlp/cursor.ts'
 import { type ByteString, latin1 } from './family.ts'
 
-const slots = 1024
-/** Hints are numbered by the upper bits of a hash: 512 of them. */
-const hintShift = 23
+const slots = 256
+/** Hints are numbered by the upper bits of a hash: 128 of them. */
+const hintShift = 25
 /** How many neighbouring slots a text may stand in. */
 const ways = 4
 /** Longer texts are made anew each time. */
