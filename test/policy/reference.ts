@@ -307,8 +307,8 @@ function factsOf(
 ): ItemFacts {
   return {
     families: cls.family === undefined ? [] : [cls.family],
-    // No name is no answer, nor are two that differ.
-    eventNames: new Set(eventNames).size === 1 ? eventNames : undefined,
+    // No name is no answer.
+    eventNames: eventNames?.length === 0 ? undefined : eventNames,
     targetKey,
     target: cls.target,
   }
