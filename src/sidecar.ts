@@ -10,13 +10,15 @@
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
 import { type Admit, createAdmission } from './lane/admission.ts'
 import { type Commit, createCommit } from './lane/commit.ts'
+import { createDeadLetterApi } from './lane/dead-letters.ts'
 import { createExporter, type Exporter } from './lane/exporter.ts'
 import { summariseLanes } from './lane/summary.ts'
 import { createPipeline, type PipelineParts } from './pipeline.ts'
 import { compilePolicy } from './policy/compile.ts'
-import { createAdmin } from './server/admin.ts'
+import { type AdminHandlers, createAdmin } from './server/admin.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
+import { createDeadLetterDesk } from './store/dead-letter-desk.ts'
 import { readHashKey } from './store/hash-key.ts'
 import type { StoreEvent } from './store/messages.ts'
 import { createStore, type Store } from './store/store.ts'
@@ -100,6 +102,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       ledger: () => telemetry.ledger.snapshot(),
       findings: () => telemetry.findings.snapshot(),
       lanes: () => summariseLanes(config.policy.lanes, exporters),
+      ...(store && deadLetterHandlers(config, store, exporters)),
     },
   })
 
@@ -165,6 +168,29 @@ function storeOf(
     onEvent,
   })
 }
+
+/** Dead letters at the admin port: values only for whoever has a token, or may open the socket. */
+function deadLetterHandlers(
+  { admin }: Config,
+  store: Store,
+  exporters: ReadonlyMap<string, Exporter>,
+): Pick<AdminHandlers, 'pages' | 'actions'> {
+  const queues = new Map([...exporters].map(([name, { queue }]) => [name, queue]))
+  const mayShowValues = admin.token !== undefined || admin.endpoint.kind === 'unix'
+  const api = createDeadLetterApi(createDeadLetterDesk(store, queues), { mayShowValues })
+  return {
+    pages: new Map<string, (query: URLSearchParams) => Promise<object>>([
+      [DEAD_LETTERS, api.list],
+      [`${DEAD_LETTERS}/show`, api.show],
+    ]),
+    actions: new Map([
+      [`${DEAD_LETTERS}/replay`, api.replay],
+      [`${DEAD_LETTERS}/drop`, api.drop],
+    ]),
+  }
+}
+
+const DEAD_LETTERS = '/api/v1/dead-letters'
 
 function telemetryOf(event: StoreEvent): TelemetryEvent {
   switch (event.type) {

@@ -35,6 +35,11 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'where each item of a request would go, what becomes of its fields, and which line says so',
     load: async () => (await import('./explain.ts')).run,
   },
+  'dead-letters': {
+    usage: 'dead-letters list|show|replay|drop [ID…|--all]',
+    summary: 'what a backend refused for good: look at it, send it again, or drop it',
+    load: async () => (await import('./dead-letters.ts')).run,
+  },
   demo: {
     usage: 'demo [--endpoint URL] [--admin URL]',
     summary: 'send one made-up session to a running sidecar and show what went where',

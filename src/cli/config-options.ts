@@ -54,7 +54,8 @@ export function parseArgument<const Options extends ParseArgsOptionsConfig>(
   return { argument, values }
 }
 
-function parsePositionals<const Options extends ParseArgsOptionsConfig>(
+/** The same for a command that takes a verb and what it is about. */
+export function parsePositionals<const Options extends ParseArgsOptionsConfig>(
   command: string,
   argv: readonly string[],
   options: Options,

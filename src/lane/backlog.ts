@@ -59,7 +59,7 @@ export class Backlog {
       this.#after = parcel.id - 1
       this.oldestAtMs = parcel.admittedAtMs
     }
-    this.#through = parcel.id
+    this.#through = Math.max(this.#through, parcel.id)
     this.parcels++
     this.items += parcel.items
     this.bytes += parcel.bytes
@@ -113,7 +113,8 @@ export class Backlog {
 
 const NONE = Object.freeze({ parcels: 0, items: 0, bytes: 0 })
 
-function loadedParcel({ id, signal, lane, items, admittedMs, bytes }: StoredParcel): LoadedParcel {
+/** A parcel as it comes from the store; its one owner is the caller. */
+export function loadedParcel({ id, signal, lane, items, admittedMs, bytes }: StoredParcel): LoadedParcel {
   const known = SIGNALS.find((one) => one === signal)
   if (known === undefined) throw new Error('the store holds a parcel of an unknown signal')
   const pin = ownedPin(bytes)

@@ -14,9 +14,10 @@
  */
 import type { QueueConfig } from '../config/config.ts'
 import type { Parcel } from '../otlp/parcel.ts'
-import type { Amount, ExporterAccount, Remains, Replayed, Settled } from '../store/messages.ts'
+import type { DeskQueue, LiveQueue } from '../store/dead-letter-desk.ts'
+import type { Amount, ExporterAccount, Remains, Replayed, Settled, StoredParcel } from '../store/messages.ts'
 import type { Emit, TelemetryEvent } from '../telemetry/events.ts'
-import { Backlog, LOAD_BYTES_MAX, type QueueStore } from './backlog.ts'
+import { Backlog, LOAD_BYTES_MAX, loadedParcel, type QueueStore } from './backlog.ts'
 import { accountParts, type Part, remainsOf } from './parts.ts'
 import { type QueueEntry, Waiting } from './waiting.ts'
 
@@ -50,7 +51,7 @@ export interface QueueOptions {
   readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
 }
 
-export class ExporterQueue {
+export class ExporterQueue implements DeskQueue, LiveQueue {
   readonly exporter: string
   readonly bytesMax: number
   readonly #dropsOldest: boolean
@@ -196,6 +197,29 @@ export class ExporterQueue {
       bytes: -bytes,
     })
     this.#loadMore()
+  }
+
+  /** The queue itself, to whom its dead letters come back. */
+  get live(): LiveQueue {
+    return this
+  }
+
+  /** Whether so much could be reserved now; a queue in memory keeps all of it there. */
+  hasRoomFor({ parcels, bytes }: Amount & { readonly parcels: number }): boolean {
+    return !this.#stopped && this.usedBytes + bytes + parcels * ENTRY_OVERHEAD_BYTES <= this.bytesMax
+  }
+
+  /** The same as `readmit`, in a queue in memory. */
+  readmitStored(stored: StoredParcel): void {
+    const { parcel, admittedAtMs } = loadedParcel(stored)
+    const { items, byteLength: bytes } = parcel
+    const chargedBytes = this.chargeOf(parcel)
+    this.queuedItems += items
+    this.queuedBytes += bytes
+    this.#wait({ parcel, chargedBytes, admittedAtMs, id: undefined, sequence: this.#sequence++ })
+    const undone = { outcome: 'dead', items: -items, bytes: -bytes } as const
+    this.#emit({ type: 'parcel_settled', exporter: this.exporter, ...undone })
+    this.#onChange()
   }
 
   /** Whether `take` would give anything. */

@@ -3,7 +3,7 @@
  *
  * In: handlers that answer from the state of the program. Out: one or two HTTP servers: the admin endpoint with
  * everything, behind the rules of `guard.ts`; and, if configured, the health endpoint with `/livez`, `/readyz`
- * and `/metrics` alone, open to any Host. It changes nothing and shows no record content.
+ * and `/metrics` alone, open to any Host. What handlers do not show or change, it does not.
  *
  * Source: contract section 4.
  */
@@ -11,6 +11,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { AdminConfig, ListenAddress } from '../config/config.ts'
 import type { Emit } from '../telemetry/events.ts'
+import { type Action, act, answerFrom } from './actions.ts'
 import { describeFault } from './fault.ts'
 import { findObjection } from './guard.ts'
 import { listenOn } from './listen.ts'
@@ -32,6 +33,10 @@ export interface AdminHandlers {
   ledger(): object
   findings(): object
   lanes(): object
+  /** More that is read, by path. */
+  readonly pages?: ReadonlyMap<string, (query: URLSearchParams) => object | Promise<object>>
+  /** What is done by POST, by path. */
+  readonly actions?: ReadonlyMap<string, Action>
 }
 
 export interface Admin {
@@ -50,6 +55,8 @@ interface Answer {
   readonly status: number
   readonly contentType: string
   readonly body: string
+  /** The methods that are taken, where this one is not. */
+  readonly allow?: string
 }
 /** What is answered at one path. `query` has no leading `?`. */
 type Page = (query: string) => Answer | Promise<Answer>
@@ -67,15 +74,21 @@ export function createAdmin({ config, handlers, emit }: AdminOptions): Admin {
     ['/api/v1/ledger', () => json(200, handlers.ledger())],
     ['/api/v1/findings', () => json(200, handlers.findings())],
     ['/api/v1/lanes', () => json(200, handlers.lanes())],
+    ...[...(handlers.pages ?? [])].map(([path, page]) => [path, pageOf(page)] as const),
   ])
+  const actions = handlers.actions ?? NO_ACTIONS
   let servers: readonly Server[] = []
 
-  async function open(address: ListenAddress, pages: ReadonlyMap<string, Page>, isPublic: boolean) {
+  async function open(
+    address: ListenAddress,
+    pages: ReadonlyMap<string, Page>,
+    isPublic: boolean,
+  ): Promise<readonly string[]> {
     const object = (request: IncomingMessage) => {
       const token = isPublic || config.token === undefined ? undefined : readSecret(config.token)
       return findObjection(request, { address, isPublic, token })
     }
-    const app = createRoutes(pages, object, emit)
+    const app = createRoutes({ pages, actions: isPublic ? NO_ACTIONS : actions }, object, emit)
     await app.ready()
     const listening = await listenOn(address, () => {
       const server = createServer(
@@ -108,6 +121,15 @@ export function createAdmin({ config, handlers, emit }: AdminOptions): Admin {
   return { listen, close }
 }
 
+const NO_ACTIONS: ReadonlyMap<string, Action> = new Map()
+
+function pageOf(page: (query: URLSearchParams) => object | Promise<object>): Page {
+  return async (query) => {
+    const { status, body } = await answerFrom(() => page(new URLSearchParams(query)))
+    return json(status, body)
+  }
+}
+
 function healthPages(handlers: AdminHandlers): ReadonlyMap<string, Page> {
   return new Map<string, Page>([
     // Whoever can answer is alive.
@@ -122,7 +144,10 @@ function readyPage({ ready, details }: Readiness, isVerbose: boolean): Answer {
 }
 
 function createRoutes(
-  pages: ReadonlyMap<string, Page>,
+  {
+    pages,
+    actions,
+  }: { readonly pages: ReadonlyMap<string, Page>; readonly actions: ReadonlyMap<string, Action> },
   object: (request: IncomingMessage) => { readonly status: number; readonly message: string } | undefined,
   emit: Emit,
 ): FastifyInstance {
@@ -146,15 +171,23 @@ function createRoutes(
     send(request.raw, reply.raw, answer)
   })
   for (const path of pages.keys()) app.get(path, () => {})
+  for (const path of actions.keys()) app.post(path, () => {})
 
   async function decide(request: IncomingMessage): Promise<Answer> {
     const objection = object(request)
     if (objection !== undefined) return refusal(objection.status, objection.message)
     const [path, query = ''] = (request.url ?? '').split('?', 2)
-    const page = pages.get(path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path)
+    const place = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+    const action = actions.get(place)
+    if (action !== undefined) {
+      if (request.method !== 'POST') return { ...refusal(405, 'only POST is taken here'), allow: 'POST' }
+      const { status, body } = await act(request, action)
+      return json(status, body)
+    }
+    const page = pages.get(place)
     if (page === undefined) return refusal(404, `nothing is here; there is ${[...pages.keys()].join(', ')}`)
     if (request.method !== 'GET' && request.method !== 'HEAD')
-      return refusal(405, 'only GET and HEAD are taken here')
+      return { ...refusal(405, 'only GET and HEAD are taken here'), allow: 'GET, HEAD' }
     return page(query)
   }
 
@@ -164,16 +197,16 @@ function createRoutes(
 function send(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, contentType, body }: Answer,
+  { status, contentType, body, allow }: Answer,
 ): void {
   const lines = ['content-type', contentType, 'content-length', String(Buffer.byteLength(body))]
   lines.push('cache-control', 'no-store', 'x-content-type-options', 'nosniff')
-  if (status === 405) lines.push('allow', 'GET, HEAD')
+  if (allow !== undefined) lines.push('allow', allow)
   if (status === 401) lines.push('www-authenticate', 'Bearer')
-  // Nobody reads a body here; one that is coming is cut off with its connection.
+  // A body that nobody has read to its end is cut off with its connection.
   const hasBody =
     request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
-  if (hasBody) lines.push('connection', 'close')
+  if (hasBody && !request.readableEnded) lines.push('connection', 'close')
   response.writeHead(status, lines)
   response.end(body)
 }

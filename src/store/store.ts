@@ -286,6 +286,9 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
       return answer.parcels[0]
     },
     async replay(ids) {
+      if (ids.length === 0) return []
+      // Ids are in the order in which the queues hear of them: what was appended before must be on its way.
+      while (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve))
       const firstId = lastId + 1
       lastId += ids.length
       const answer = await ask({ type: 'replay', ids, firstId })
