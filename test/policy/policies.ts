@@ -237,5 +237,7 @@ export const fieldPolicy: fc.Arbitrary<PolicyText> = fc
       name,
       { ...lane, fields: fields[index], unlisted_fields: unlisted[index], wire: wires[index] },
     ])
-    return { ...text, rehome, lanes: Object.fromEntries(entries) }
+    // A target that the resource gives may read otherwise in the other carriage; then a carrier is named for both.
+    const isOfResource = JSON.stringify(text.target ?? {}).includes('resource.')
+    return { ...text, rehome: isOfResource ? false : rehome, lanes: Object.fromEntries(entries) }
   })
