@@ -89,7 +89,10 @@ export function formatGrowth(costs: readonly GrowthCost[]): string {
 /** One row a body, one column a subject. */
 function matrix(outcomes: readonly Outcome[], cell: (outcome: Outcome) => string): string {
   const bodies = [...new Set(outcomes.map((outcome) => outcome.body))]
-  const subjects = [...new Set(outcomes.map((outcome) => outcome.subject))]
+  // A body that meets more subjects may come later: the longest list has them in the report's order.
+  const met = bodies.map((body) => outcomes.filter((outcome) => outcome.body === body))
+  const [longest = []] = met.toSorted((left, right) => right.length - left.length)
+  const subjects = [...new Set([...longest, ...outcomes].map((outcome) => outcome.subject))]
   const rows = bodies.map((body) => {
     const cells = subjects.map((subject) => {
       const outcome = outcomes.find((candidate) => candidate.body === body && candidate.subject === subject)

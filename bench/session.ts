@@ -140,6 +140,10 @@ const MISPLACED_EVENT = (draws: Draws): Fields => ({
   'user.email': 'dev@company.example',
 })
 
+/** `tracing` names an event by where it is in the source: as many names as there are such places, and no more. */
+const callsiteName = (draws: Draws): string =>
+  `event otel/src/events/session_telemetry.rs:${100 + 22 * draws.integer(0, 40)}`
+
 const timestampMs = (index: number): number => START_MS + index * 7
 const unixNano = (ms: number): string => `${ms}000000`
 
@@ -178,7 +182,7 @@ export function createLogRecord(target: string, index: number, draws: Draws): Lo
     flags: 1,
     traceId: draws.hex(32),
     spanId: draws.hex(16),
-    eventName: `event otel/src/events/session_telemetry.rs:${draws.integer(100, 990)}`,
+    eventName: callsiteName(draws),
   }
 }
 
@@ -198,7 +202,7 @@ function createSpanEvent(target: string, index: number, isExposed: boolean, draw
   const exposed = isExposed ? EXPOSED_EVENT(draws) : {}
   return {
     timeUnixNano: unixNano(timestampMs(index)),
-    name: `event otel/src/events/session_telemetry.rs:${draws.integer(100, 990)}`,
+    name: callsiteName(draws),
     attributes: attributes({ level: 'INFO', target, ...own, ...exposed, ...sharedFields(index) }),
   }
 }
