@@ -2,7 +2,15 @@
  * The statements on parcels, queues and accounts. Each runs inside a transaction of its caller.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Amount, ExporterAccount, PlacedParcel, Settled, Settlement, StoredParcel } from './messages.ts'
+import type {
+  Amount,
+  ExporterAccount,
+  PlacedParcel,
+  Revised,
+  Settled,
+  Settlement,
+  StoredParcel,
+} from './messages.ts'
 import { bytesAt, numberAt, textAt } from './row.ts'
 
 const NOTHING: Amount = Object.freeze({ items: 0, bytes: 0 })
@@ -18,6 +26,8 @@ export interface QueueTables {
   dequeue(exporter: number, id: number): boolean
   /** One holder of the parcel less; the last takes its bytes with it. */
   release(id: number): void
+  /** The parcel's bytes for all who hold it; what it counts for in the queue of one. */
+  revise(exporter: number, revised: Revised): void
   count(settled: Settled): void
   load(question: {
     readonly exporter: string
@@ -36,21 +46,34 @@ export function createQueueTables(database: DatabaseSync): QueueTables {
   const releaseShared = database.prepare('UPDATE shared SET holders = holders - 1 WHERE parcel = ?')
   const deleteShared = database.prepare('DELETE FROM shared WHERE parcel = ? AND holders <= 0')
   const deleteSharedParcel = database.prepare('DELETE FROM parcels WHERE id = ?')
+  const reviseParcel = database.prepare('UPDATE parcels SET items = ?, policy = ?, bytes = ? WHERE id = ?')
+  const reviseQueue = database.prepare(
+    'UPDATE queue SET items = ?, bytes = ? WHERE exporter = ? AND parcel = ?',
+  )
   const addToAccount = database.prepare(`
     INSERT INTO accounts VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET items = items + excluded.items, bytes = bytes + excluded.bytes`)
   const selectExporter = database.prepare('SELECT id FROM exporters WHERE name = ?')
   const insertExporter = database.prepare('INSERT INTO exporters (name) VALUES (?) RETURNING id')
   const selectIds = database.prepare(`
-    SELECT parcel, bytes FROM queue WHERE exporter = ? AND parcel > ? AND parcel <= ? ORDER BY parcel`)
+    SELECT parcel, items, bytes FROM queue WHERE exporter = ? AND parcel > ? AND parcel <= ? ORDER BY parcel`)
   const selectParcel = database.prepare('SELECT * FROM parcels WHERE id = ?')
+
+  const exporterIds = new Map<string, number>()
 
   function lastId(): number {
     return numberAt(database.prepare('SELECT coalesce(max(id), 0) AS id FROM parcels').get(), 'id')
   }
 
   function exporterId(name: string): number {
-    return numberAt(selectExporter.get(name) ?? insertExporter.get(name), 'id')
+    const known = exporterIds.get(name)
+    if (known !== undefined) return known
+    const found = selectExporter.get(name)
+    // Not remembered: the transaction that it is made in may be rolled back.
+    if (found === undefined) return numberAt(insertExporter.get(name), 'id')
+    const id = numberAt(found, 'id')
+    exporterIds.set(name, id)
+    return id
   }
 
   function accounts(): readonly ExporterAccount[] {
@@ -111,6 +134,7 @@ export function createQueueTables(database: DatabaseSync): QueueTables {
         items: numberAt(row, 'items'),
         policy: textAt(row, 'policy'),
         admittedMs: numberAt(row, 'admitted_ms'),
+        queued: { items: numberAt(head, 'items'), bytes: numberAt(head, 'bytes') },
         bytes: bytesAt(row, 'bytes'),
       })
     }
@@ -125,6 +149,10 @@ export function createQueueTables(database: DatabaseSync): QueueTables {
     enqueue: ({ id, exporter, items, bytes }) => void insertQueue.run(exporter, id, items, bytes),
     dequeue: (exporter, id) => deleteQueue.run(exporter, id).changes === 1,
     release,
+    revise(exporter, { id, items, policy, bytes }) {
+      reviseParcel.run(items, policy, bytes, id)
+      reviseQueue.run(items, bytes.byteLength, exporter, id)
+    },
     count({ exporter, amounts }) {
       const id = exporterId(exporter)
       for (const { outcome, items, bytes } of amounts) addToAccount.run(id, outcome, items, bytes)
