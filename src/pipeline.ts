@@ -43,8 +43,8 @@ export type Admission =
 export interface PipelineParts {
   /** The policy in force. */
   readonly policy: () => Policy
-  /** Takes all parcels into the queues of their lanes, or none. Retains what it keeps. */
-  readonly admit: (parcels: readonly Parcel[]) => Promise<Admission>
+  /** Takes all parcels into the queues of their lanes, or none. Retains what it keeps, and by which policy it was made. */
+  readonly admit: (parcels: readonly Parcel[], policy: string) => Promise<Admission>
   /** Memory for the bytes of a parcel, with one hold on it. */
   readonly allocate: (bytes: number) => { readonly buffer: Uint8Array; readonly pin: Pin }
   readonly emit: Emit
@@ -58,11 +58,12 @@ export function createPipeline({ policy, admit, allocate, emit }: PipelineParts)
   return async (request) => {
     const { signal, pin } = request
     const parcels: Parcel[] = []
+    const current = policy()
     try {
-      const { parcels: routed, tally, findings } = route(request.body, signal, policy())
+      const { parcels: routed, tally, findings } = route(request.body, signal, current)
       if (findings.length > 0) emit({ type: 'findings_noted', findings })
       for (const parcel of routed) parcels.push(writeParcel(parcel, request, allocate))
-      const admission = parcels.length === 0 ? undefined : await admit(parcels)
+      const admission = parcels.length === 0 ? undefined : await admit(parcels, current.digest)
       if (admission === undefined || admission.admitted) {
         emit({ type: 'request_decided', signal, tally })
         return ACCEPTED

@@ -15,6 +15,7 @@ import { createExporter, type Exporter } from './lane/exporter.ts'
 import { summariseLanes } from './lane/summary.ts'
 import { createPipeline, type PipelineParts } from './pipeline.ts'
 import { compilePolicy } from './policy/compile.ts'
+import { createRejudge } from './policy/rejudge.ts'
 import { type AdminHandlers, createAdmin } from './server/admin.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
@@ -52,7 +53,9 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
     destination: { write: stderr },
   })
   const { emit } = telemetry
-  const { policy } = compilePolicy(config.policy, hashKeyOf(config))
+  const hashKey = hashKeyOf(config)
+  const { policy } = compilePolicy(config.policy, hashKey)
+  const review = { policy: policy.digest, rejudge: createRejudge(config.policy, hashKey) }
   const used = new Set(config.policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
   const store = storeOf(config, used, (event) => emit(telemetryOf(event)))
   const exporters = new Map(
@@ -60,7 +63,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       .filter(({ name }) => used.has(name))
       .map((exporter) => {
         const durable = exporter.queue.storage === 'disk' ? store : undefined
-        const deps = { emit, clock, random, stderr, store: durable, deadLetters: store }
+        const deps = { emit, clock, random, stderr, store: durable, deadLetters: store, review }
         return [exporter.name, createExporter(exporter, deps)]
       }),
   )

@@ -87,14 +87,14 @@ export function createAdmission(
   }
 
   /** `ids` are the store's, by parcel. */
-  function handOver(parcels: readonly Parcel[], ids?: ReadonlyMap<Parcel, number>): void {
+  function handOver(parcels: readonly Parcel[], policy: string, ids?: ReadonlyMap<Parcel, number>): void {
     for (const parcel of parcels) {
       const queues = queuesOf(parcel)
       if (queues.length === 0) continue
       const isCopied = wastesItsPin(parcel)
       const kept = isCopied ? copyOf(parcel) : parcel
       for (const queue of queues) {
-        queue.push(kept, queue.chargeOf(parcel), queue.isDurable ? ids?.get(parcel) : undefined)
+        queue.push(kept, queue.chargeOf(parcel), queue.isDurable ? ids?.get(parcel) : undefined, policy)
       }
       if (isCopied) kept.pin.release()
     }
@@ -116,7 +116,7 @@ export function createAdmission(
       const committed = await commit(durable, policy)
       if ('refusal' in committed) return committed.refusal
       isCommitted = true
-      handOver(parcels, new Map(durable.map(({ parcel }, index) => [parcel, committed.ids[index]])))
+      handOver(parcels, policy, new Map(durable.map(({ parcel }, index) => [parcel, committed.ids[index]])))
       return ADMITTED
     } finally {
       if (!isCommitted) for (const parcel of parcels) unreserveOne(parcel, queuesOf(parcel).length)
@@ -130,7 +130,7 @@ export function createAdmission(
       const durable = durableOf(parcels)
       if (durable.length > 0) return commitAndHandOver(parcels, durable, { commit, policy })
     }
-    handOver(parcels)
+    handOver(parcels, policy)
     return ADMITTED_NOW
   }
 }

@@ -7,8 +7,6 @@
  * for each parcel: a million parcels on the disk cost no memory. The same way a queue resumes after a restart.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Parcel, Pin } from '../otlp/parcel.ts'
-import { SIGNALS } from '../otlp/signal.ts'
 import type { Amount, ExporterAccount, StoredParcel } from '../store/messages.ts'
 import type { Store } from '../store/store.ts'
 
@@ -19,13 +17,6 @@ export const LOAD_BYTES_MAX: number = 4 * 1024 * 1024
 const LOAD_RETRY_MS = 1000
 
 export type QueueStore = Pick<Store, 'load' | 'settle'>
-
-/** A parcel that was read back. */
-export interface LoadedParcel {
-  readonly id: number
-  readonly parcel: Parcel
-  readonly admittedAtMs: number
-}
 
 export class Backlog {
   readonly #exporter: string
@@ -75,7 +66,7 @@ export class Backlog {
    * what should have been there and was not: the store was damaged and begun anew.
    */
   async load(): Promise<
-    { readonly loaded: readonly LoadedParcel[]; readonly gone: Amount & { parcels: number } } | undefined
+    { readonly loaded: readonly StoredParcel[]; readonly gone: Amount & { parcels: number } } | undefined
   > {
     if (this.#isLoading || this.#isClosed || this.parcels === 0) return undefined
     this.#isLoading = true
@@ -83,10 +74,10 @@ export class Backlog {
     const stored = await this.#read(through)
     this.#isLoading = false
     if (this.#isClosed || stored === undefined) return undefined
-    for (const { items, bytes } of stored) {
+    for (const { queued } of stored) {
       this.parcels--
-      this.items -= items
-      this.bytes -= bytes.byteLength
+      this.items -= queued.items
+      this.bytes -= queued.bytes
     }
     const last = stored.at(-1)
     this.#after = last?.id ?? through
@@ -94,7 +85,7 @@ export class Backlog {
     const isEnd = this.#after >= this.#through
     const gone = isEnd ? { parcels: this.parcels, items: this.items, bytes: this.bytes } : NONE
     if (isEnd) this.parcels = this.items = this.bytes = 0
-    return { loaded: stored.map(loadedParcel), gone }
+    return { loaded: stored, gone }
   }
 
   async #read(through: number): Promise<readonly StoredParcel[] | undefined> {
@@ -112,31 +103,3 @@ export class Backlog {
 }
 
 const NONE = Object.freeze({ parcels: 0, items: 0, bytes: 0 })
-
-/** A parcel as it comes from the store; its one owner is the caller. */
-export function loadedParcel({ id, signal, lane, items, admittedMs, bytes }: StoredParcel): LoadedParcel {
-  const known = SIGNALS.find((one) => one === signal)
-  if (known === undefined) throw new Error('the store holds a parcel of an unknown signal')
-  const pin = ownedPin(bytes)
-  const { byteLength } = bytes
-  return {
-    id,
-    parcel: { signal: known, lane, chunks: [bytes], byteLength, items, pin },
-    admittedAtMs: admittedMs,
-  }
-}
-
-/** Freed at the last release, not when the collector comes by: a large backlog would be resident by then. */
-function ownedPin(bytes: Uint8Array<ArrayBuffer>): Pin {
-  let owners = 1
-  return {
-    bytes: bytes.byteLength,
-    retain() {
-      owners++
-    },
-    release() {
-      owners--
-      if (owners === 0) bytes.buffer.transfer(0)
-    },
-  }
-}

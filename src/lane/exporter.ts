@@ -12,6 +12,7 @@ import { createDebugSender } from './exporters/debug.ts'
 import { createFileSender } from './exporters/file.ts'
 import type { Sender } from './outcome.ts'
 import { ExporterQueue } from './queue.ts'
+import type { Review } from './review.ts'
 
 export interface ExporterDeps {
   readonly emit: Emit
@@ -25,6 +26,8 @@ export interface ExporterDeps {
   readonly store?: QueueStore | undefined
   /** Where a queue in memory puts what was refused for good. */
   readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
+  /** How to judge again what was stored under another policy. */
+  readonly review?: Review | undefined
 }
 
 export interface ExporterStats {
@@ -56,7 +59,7 @@ const LOCAL_RETRY: RetryConfig = Object.freeze({
 })
 
 export function createExporter(config: ExporterConfig, deps: ExporterDeps): Exporter {
-  const { emit, clock, random, store, deadLetters } = deps
+  const { emit, clock, random, store, deadLetters, review } = deps
   const queue = new ExporterQueue({
     exporter: config.name,
     config: config.queue,
@@ -64,6 +67,7 @@ export function createExporter(config: ExporterConfig, deps: ExporterDeps): Expo
     clock,
     store,
     deadLetters,
+    review,
   })
   const isRemote = config.kind === 'otlp_http'
   const delivery = createDelivery({

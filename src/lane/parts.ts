@@ -45,6 +45,22 @@ export function splitParcel(parcel: Parcel): readonly [Parcel, Parcel] | undefin
   }
 }
 
+/** What parcels count as that were delivered or given up whole, but for some rejected items. */
+export function accountWhole(
+  entries: readonly { readonly parcel: Parcel }[],
+  outcome: Settlement,
+  rejectedItems: number,
+): readonly (Amount & { readonly outcome: Settlement })[] {
+  const items = entries.reduce((sum, { parcel }) => sum + parcel.items, 0)
+  const bytes = entries.reduce((sum, { parcel }) => sum + parcel.byteLength, 0)
+  const rejected = Math.min(rejectedItems, items)
+  const rejectedBytes = rejected > 0 ? Math.round((bytes * rejected) / items) : 0
+  return [
+    { outcome: 'rejected', items: rejected, bytes: rejectedBytes } as const,
+    { outcome, items: items - rejected, bytes: bytes - rejectedBytes } as const,
+  ].filter((amount) => amount.items > 0 || (amount.outcome === outcome && amount.bytes > 0))
+}
+
 /** What the parts count as, and what of them stays. In memory, what nobody could send in time is lost. */
 export function accountParts(
   entry: Whole,
@@ -87,17 +103,22 @@ export function accountParts(
 }
 
 /** The bytes are copied: those of the parcel go back to whom they belong to. */
-export function remainsOf({ admittedAtMs }: Whole, parcel: Parcel, death: Death | undefined): Remains {
+export function remainsOf(
+  { admittedAtMs, policy }: Whole,
+  parcel: Parcel,
+  death: Death | undefined,
+): Remains {
   const { signal, lane, items, byteLength } = parcel
   const bytes = new Uint8Array(byteLength)
   copyChunks(parcel.chunks, bytes)
   const cause = death && { status: death.status, message: death.message }
-  return { signal, lane, items, policy: '', admittedMs: admittedAtMs, bytes, death: cause }
+  return { signal, lane, items, policy, admittedMs: admittedAtMs, bytes, death: cause }
 }
 
 /** What a part is of. */
 interface Whole {
   readonly parcel: Parcel
+  readonly policy: string
   readonly admittedAtMs: number
 }
 

@@ -15,10 +15,11 @@
 import type { QueueConfig } from '../config/config.ts'
 import type { Parcel } from '../otlp/parcel.ts'
 import type { DeskQueue, LiveQueue } from '../store/dead-letter-desk.ts'
-import type { Amount, ExporterAccount, Remains, Replayed, Settled, StoredParcel } from '../store/messages.ts'
+import type { Amount, ExporterAccount, Replayed, Settled, StoredParcel } from '../store/messages.ts'
 import type { Emit, TelemetryEvent } from '../telemetry/events.ts'
-import { Backlog, LOAD_BYTES_MAX, loadedParcel, type QueueStore } from './backlog.ts'
-import { accountParts, type Part, remainsOf } from './parts.ts'
+import { Backlog, LOAD_BYTES_MAX, type QueueStore } from './backlog.ts'
+import { accountParts, accountWhole, type Part, remainsOf } from './parts.ts'
+import { type Review, reviewStored } from './review.ts'
 import { type QueueEntry, Waiting } from './waiting.ts'
 
 export type { QueueEntry }
@@ -49,6 +50,8 @@ export interface QueueOptions {
   readonly store?: QueueStore | undefined
   /** Where a queue in memory puts what was refused for good; not given: it is counted, and gone. */
   readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
+  /** How to judge again what was admitted under another policy; not given: it leaves as it was stored. */
+  readonly review?: Review | undefined
 }
 
 export class ExporterQueue implements DeskQueue, LiveQueue {
@@ -59,6 +62,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   readonly #clock: () => number
   readonly #store: QueueStore | undefined
   readonly #deadLetters: Pick<QueueStore, 'settle'> | undefined
+  readonly #review: Review | undefined
   readonly #backlog: Backlog | undefined
   readonly #waiting = new Waiting()
   readonly #inFlight = new Set<QueueEntry>()
@@ -74,7 +78,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   queuedItems = 0
   queuedBytes = 0
 
-  constructor({ exporter, config, emit, clock, store, deadLetters }: QueueOptions) {
+  constructor({ exporter, config, emit, clock, store, deadLetters, review }: QueueOptions) {
     this.exporter = exporter
     this.bytesMax = config.bytesMax
     this.#dropsOldest = config.onFull === 'drop_oldest'
@@ -82,6 +86,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     this.#clock = clock
     this.#store = store
     this.#deadLetters = deadLetters
+    this.#review = review
     this.#backlog = store && new Backlog(exporter, store)
   }
 
@@ -151,8 +156,11 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     while (this.usedBytes > this.bytesMax && this.waitingParcels > 0) this.#loseHead()
   }
 
-  /** Turns a reservation of `chargedBytes` into a waiting parcel; `id` is the store's. Cannot fail. */
-  push(parcel: Parcel, chargedBytes: number, id?: number): void {
+  /**
+   * Turns a reservation of `chargedBytes` into a waiting parcel; `id` is the store's, `policy` the digest of the one
+   * that it was made under. Cannot fail.
+   */
+  push(parcel: Parcel, chargedBytes: number, id?: number, policy = ''): void {
     const { items, byteLength: bytes } = parcel
     const admittedAtMs = this.#clock()
     this.#reservedBytes -= chargedBytes
@@ -162,7 +170,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
       this.#backlog.add({ id, items, bytes, admittedAtMs })
     } else {
       parcel.pin.retain()
-      this.#wait({ parcel, chargedBytes, admittedAtMs, id, sequence: this.#sequence++ })
+      this.#wait({ parcel, chargedBytes, admittedAtMs, id, policy })
     }
     this.#emit({ type: 'parcel_admitted', exporter: this.exporter, items, bytes })
     this.#onChange()
@@ -211,14 +219,12 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
 
   /** The same as `readmit`, in a queue in memory. */
   readmitStored(stored: StoredParcel): void {
-    const { parcel, admittedAtMs } = loadedParcel(stored)
-    const { items, byteLength: bytes } = parcel
-    const chargedBytes = this.chargeOf(parcel)
-    this.queuedItems += items
-    this.queuedBytes += bytes
-    this.#wait({ parcel, chargedBytes, admittedAtMs, id: undefined, sequence: this.#sequence++ })
+    this.queuedItems += stored.queued.items
+    this.queuedBytes += stored.queued.bytes
+    const { items, bytes } = stored.queued
     const undone = { outcome: 'dead', items: -items, bytes: -bytes } as const
     this.#emit({ type: 'parcel_settled', exporter: this.exporter, ...undone })
+    this.#takeStored(stored)
     this.#onChange()
   }
 
@@ -249,21 +255,10 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     outcome: SettledOutcome,
     { rejectedItems = 0, death }: { readonly rejectedItems?: number; readonly death?: Settled['death'] } = {},
   ): void {
-    let items = 0
-    let bytes = 0
     const remains =
       death && !this.isDurable ? entries.map((entry) => remainsOf(entry, entry.parcel, death)) : []
-    for (const entry of entries) {
-      this.#leaveFlight(entry)
-      items += entry.parcel.items
-      bytes += entry.parcel.byteLength
-    }
-    const rejected = Math.min(rejectedItems, items)
-    const rejectedBytes = rejected > 0 ? Math.round((bytes * rejected) / items) : 0
-    const amounts = [
-      { outcome: 'rejected', items: rejected, bytes: rejectedBytes } as const,
-      { outcome, items: items - rejected, bytes: bytes - rejectedBytes } as const,
-    ].filter((amount) => amount.items > 0 || (amount.outcome === outcome && amount.bytes > 0))
+    const amounts = accountWhole(entries, outcome, rejectedItems)
+    for (const entry of entries) this.#leaveFlight(entry)
     this.#tell(entries, amounts, { death, remains })
     this.#loadMore()
   }
@@ -313,9 +308,9 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     return !this.hasBacklog && this.#memoryBytes + memoryBytesOf(parcel) <= MEMORY_BYTES_MAX
   }
 
-  #wait(entry: QueueEntry): void {
+  #wait(entry: Omit<QueueEntry, 'sequence'>): void {
     this.#memoryBytes += memoryBytesOf(entry.parcel)
-    this.#waiting.push(entry)
+    this.#waiting.push({ ...entry, sequence: this.#sequence++ })
   }
 
   /** Reads the backlog back as memory becomes free, ahead of its turn. */
@@ -326,19 +321,29 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   async #load(): Promise<void> {
     const found = await this.#backlog?.load()
     if (found === undefined) return
-    for (const { id, parcel, admittedAtMs } of found.loaded) {
-      this.#wait({
-        parcel,
-        chargedBytes: this.chargeOf(parcel),
-        admittedAtMs,
-        id,
-        sequence: this.#sequence++,
-      })
-    }
+    for (const stored of found.loaded) this.#takeStored(stored)
     const { parcels, ...gone } = found.gone
     if (parcels > 0) this.#tell([], [{ outcome: 'lost', ...gone }])
     this.#onChange()
     this.#loadMore()
+  }
+
+  /** What comes back from the store waits as it may leave now; the rest of it is lost. */
+  #takeStored(stored: StoredParcel): void {
+    const { parcel, policy, lost, grown, revised } = reviewStored(stored, this.#review)
+    const { id, admittedMs: admittedAtMs } = stored
+    if (grown.items > 0 || grown.bytes > 0) {
+      this.queuedItems += grown.items
+      this.queuedBytes += grown.bytes
+      this.#emit({ type: 'parcel_admitted', exporter: this.exporter, ...grown })
+    }
+    const amounts = lost.items > 0 || lost.bytes > 0 ? [{ outcome: 'lost', ...lost } as const] : []
+    if (parcel === undefined) this.#tell([{ id }], amounts)
+    else {
+      const chargedBytes = this.chargeOf(parcel)
+      this.#wait({ parcel, chargedBytes, admittedAtMs, id: this.isDurable ? id : undefined, policy })
+      if (revised !== undefined || amounts.length > 0) this.#tell([], amounts, { revised })
+    }
   }
 
   #loseHead(): void {
@@ -363,17 +368,14 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
 
   /** The counts change before anybody hears of it, so that admitted = queued + settled whenever it is read. */
   #tell(
-    entries: readonly QueueEntry[],
+    entries: readonly Pick<QueueEntry, 'id'>[],
     amounts: readonly (Amount & { readonly outcome: SettledOutcome })[],
-    {
-      death,
-      remains = [],
-    }: { readonly death?: Settled['death']; readonly remains?: readonly Remains[] } = {},
+    { death, remains = [], revised }: Partial<Pick<Settled, 'death' | 'remains' | 'revised'>> = {},
   ): void {
     const ids = entries.map(({ id }) => id).filter((id) => id !== undefined)
     const { exporter } = this
     if (this.#store !== undefined) {
-      this.#store.settle({ exporter, ids, amounts, death, ...(remains.length > 0 && { remains }) })
+      this.#store.settle({ exporter, ids, amounts, death, remains, revised })
     } else if (remains.length > 0) {
       // Only its dead letters outlive a queue in memory, and what they count for.
       const dead = amounts.filter(({ outcome }) => outcome === 'dead')

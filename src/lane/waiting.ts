@@ -14,6 +14,8 @@ export interface QueueEntry {
   readonly admittedAtMs: number
   /** The store's; undefined in a queue that is in memory. */
   readonly id: number | undefined
+  /** The digest of the policy that its bytes were made under. */
+  readonly policy: string
 }
 
 export class Waiting {

@@ -7,6 +7,7 @@ import type { Position, Problem } from '../errors.ts'
 import type { Signal } from '../otlp/signal.ts'
 import { type AcceptLine, compileSelector, selectorWord } from './accept.ts'
 import { Decider, type Subject } from './decide.ts'
+import { digestOf } from './digest.ts'
 import { createClassifier } from './family.ts'
 import { FieldPolicy } from './fields.ts'
 import type { PolicyLane } from './lane.ts'
@@ -19,6 +20,8 @@ import { Workspace } from './workspace.ts'
 
 /** A compiled policy. Immutable in meaning; it owns the memory and the scratch space that `route` uses. */
 export interface Policy {
+  /** Of what it says; see `digestOf`. */
+  readonly digest: string
   readonly lanes: readonly PolicyLane[]
   readonly decider: Decider
   readonly verdicts: Verdicts
@@ -69,6 +72,7 @@ export function compilePolicy(
       paths.map((path) => parseTargetPath(path, problems)).filter((path) => path !== undefined),
     )
   const policy: Policy = {
+    digest: digestOf(spec),
     lanes,
     decider,
     verdicts,

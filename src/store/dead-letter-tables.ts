@@ -45,7 +45,7 @@ export function createDeadLetterTables(database: DatabaseSync, queues: QueueTabl
   const expired = database.prepare('SELECT id FROM dead_letters WHERE died_ms < ?')
   const remove = database.prepare('DELETE FROM dead_letters WHERE id = ? RETURNING parcel, bytes')
   const selectOne = database.prepare(`
-    SELECT p.* FROM dead_letters d JOIN parcels p ON p.id = d.parcel WHERE d.id = ?`)
+    SELECT p.*, d.items AS letter_items, d.bytes AS letter_bytes FROM dead_letters d JOIN parcels p ON p.id = d.parcel WHERE d.id = ?`)
   const selectMany = database.prepare(`
     SELECT d.*, e.name AS exporter_name, p.signal, p.lane, p.policy, p.admitted_ms
     FROM dead_letters d JOIN exporters e ON e.id = d.exporter JOIN parcels p ON p.id = d.parcel
@@ -105,6 +105,7 @@ export function createDeadLetterTables(database: DatabaseSync, queues: QueueTabl
         items: numberAt(row, 'items'),
         policy: textAt(row, 'policy'),
         admittedMs: numberAt(row, 'admitted_ms'),
+        queued: { items: numberAt(row, 'letter_items'), bytes: numberAt(row, 'letter_bytes') },
         bytes: bytesAt(row, 'bytes'),
       }
     },

@@ -105,7 +105,7 @@ export function createEngine(options: EngineOptions): Engine {
     let homeless = 0
     for (const settled of settlements) {
       homeless += open.settle(settled, { nowMs: clock(), bytesMax: fileBytesMax * (1 - FILE_RESERVE / 2) })
-      if (settled.death !== undefined || settled.remains !== undefined) deaths++
+      if (settled.death !== undefined || (settled.remains?.length ?? 0) > 0) deaths++
     }
     tellGone(homeless, 'full')
     if (deaths > 0) tellGone(open.deadLetters.trim(limits.deadLettersBytesMax), 'full')

@@ -54,6 +54,16 @@ export interface Settled {
   /** Given: the parcels become dead letters. */
   readonly death: Death | undefined
   readonly remains?: readonly Remains[]
+  /** Given: a parcel stays in the queue, with other bytes than it had. */
+  readonly revised?: Revised | undefined
+}
+
+/** What a parcel of a queue has become under another policy. */
+export interface Revised {
+  readonly id: number
+  readonly items: number
+  readonly policy: string
+  readonly bytes: Uint8Array
 }
 
 /** The same on its way to the worker: what remains has ids. */
@@ -69,6 +79,8 @@ export interface StoredParcel {
   readonly items: number
   readonly policy: string
   readonly admittedMs: number
+  /** What it counts for in the queue that it was read from: more than it has, if another exporter had it revised. */
+  readonly queued: Amount
   /** Memory that belongs to the receiver alone. */
   readonly bytes: Uint8Array<ArrayBuffer>
 }

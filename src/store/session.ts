@@ -62,6 +62,7 @@ export function createSession(database: DatabaseSync): Session {
       queues.append({ ...head, exporters: [settled.exporter], byteLength, offset: 0, own: undefined }, bytes)
       if (death !== undefined) deadLetters.bury({ exporter, id: head.id, death, nowMs })
     }
+    if (settled.revised !== undefined) queues.revise(exporter, settled.revised)
     queues.count(settled)
     return homeless
   }
