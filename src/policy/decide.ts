@@ -50,6 +50,9 @@ export interface DecidedLane {
   readonly accept: readonly AcceptLine[]
 }
 
+/** How many lists of event names a decision remembers. */
+const namesMax = 1024
+
 type DeciderSpec = Pick<PolicySpec, 'namespace' | 'families' | 'unreviewed' | 'foreign' | 'positions'>
 
 export class Decider {
@@ -207,7 +210,7 @@ export class Decider {
   }): Decision {
     // One verdict for each choice of steps, made once: items that conditions tell apart come by the thousand.
     const verdicts = new Map<string, Verdict>()
-    const ask = (facts: Facts | undefined): Verdict => {
+    const choose = (facts: Facts | undefined): Verdict => {
       const chosen = question.steps.map((steps, lane) =>
         (question.lanes & (1 << lane)) === 0
           ? -1
@@ -221,6 +224,20 @@ export class Decider {
       if (known !== undefined) return known
       const verdict = verdictOn(chosen)
       verdicts.set(key, verdict)
+      return verdict
+    }
+    const conditions = question.steps.flatMap((steps) => steps.flatMap(({ condition }) => condition ?? []))
+    const asksNamesOnly = conditions.every(({ resource }) => resource.length === 0)
+    const byNames = new Map<readonly ByteString[], Verdict>()
+    const ask = (facts: Facts | undefined): Verdict => {
+      if (facts === undefined || !asksNamesOnly) return choose(facts)
+      // The same names come as the same list, mostly: the look-up saves the questions.
+      const names = facts.eventNames()
+      const known = byNames.get(names)
+      if (known !== undefined) return known
+      if (byNames.size >= namesMax) byNames.clear()
+      const verdict = choose(facts)
+      byNames.set(names, verdict)
       return verdict
     }
     const verdictOn = (chosen: readonly number[]): Verdict => {
@@ -252,9 +269,7 @@ export class Decider {
         fallback,
       })
     }
-    const isConditional = question.steps.some((steps) =>
-      steps.some(({ condition }) => condition !== undefined),
-    )
+    const isConditional = conditions.length > 0
     return { verdict: isConditional ? undefined : ask(undefined), ask }
   }
 }

@@ -13,7 +13,7 @@ import type { Edits } from '../otlp/splice.ts'
 import { ValueChanger } from './change.ts'
 import { EntryEditor, type FieldListeners, type FieldWitness, type UndecidedListener } from './edit-entry.ts'
 import { latin1 } from './family.ts'
-import { type FieldAction, type FieldContext, keyText, type PlaceContexts } from './fields.ts'
+import { type Change, type FieldAction, type FieldContext, keyText, type PlaceContexts } from './fields.ts'
 import type { Place } from './place.ts'
 import { ATTRIBUTE, BODY, COUNT, ENTITY, EVENT, EVENT_COUNT, MESSAGE, type Plan, SKIP, TEXT } from './plan.ts'
 
@@ -241,18 +241,27 @@ export class FieldEditor implements FieldListeners {
       this.#edits.cut(field, end)
       return true
     }
-    if (action.changes.length === 0 && attribute.isScalar(this.#bytes)) return false
-    const path = [latin1(this.#bytes, attribute.keyStart, attribute.keyEnd)]
+    const { keyStart, keyEnd } = attribute
     const isScalar = attribute.isScalar(this.#bytes)
     if (action.changes.length > 0) {
+      const isShort = isScalar && attribute.readString(this.#cursor) && this.#isShort(action.changes)
+      if (isShort) return false
       const change = this.#values.keyValue(tag, field, start, end, action.changes)
       if (change !== 'left') return change === 'removed'
     }
     if (isScalar) return false
+    const path = [latin1(this.#bytes, keyStart, keyEnd)]
     this.#edits.enter(tag, field, start, end)
     this.#entries.keyValue(start, end, place, context, path, 0)
     this.#edits.leave()
     return false
+  }
+
+  /** Whether the string just read is no longer than any of the changes would leave it. */
+  #isShort(changes: readonly Change[]): boolean {
+    const length = this.#attribute.stringEnd - this.#attribute.stringStart
+    for (const change of changes) if (change.kind !== 'truncate' || length > change.bytesMax) return false
+    return true
   }
 
   // Bodies, texts, entities.
