@@ -7,7 +7,7 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { createEngine } from './engine.ts'
 import { PROBE_INTERVAL_MS, type StoreLimits } from './limits.ts'
-import type { Request } from './messages.ts'
+import type { Reply, Request } from './messages.ts'
 
 export interface WorkerInput {
   readonly port: MessagePort
@@ -27,7 +27,7 @@ function serve({ port, arena, directory, limits, exporters }: WorkerInput): void
     exporters,
     arena: new Uint8Array(arena),
     clock: Date.now,
-    reply: (reply) => port.postMessage(reply),
+    reply: (reply) => port.postMessage(reply, buffersOf(reply)),
   })
   port.on('message', (first: readonly Request[]) => {
     const group = [...first]
@@ -40,6 +40,12 @@ function serve({ port, arena, directory, limits, exporters }: WorkerInput): void
   })
   const timer = setInterval(engine.tick, PROBE_INTERVAL_MS)
   port.on('close', () => clearInterval(timer))
+}
+
+/** Bytes that were read back move; copied, they would be there three times until the collector comes. */
+function buffersOf(reply: Reply): readonly ArrayBuffer[] {
+  if (reply.type !== 'answered' || reply.answer.type !== 'parcels') return []
+  return reply.answer.parcels.map(({ bytes }) => bytes.buffer)
 }
 
 const input: WorkerInput = workerData
