@@ -6,8 +6,8 @@
  *
  * Source: contract section 2, `storage`.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statfsSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 export const DIRECTORY_MODE = 0o700
 export const FILE_MODE = 0o600
@@ -19,6 +19,14 @@ export function prepareDirectory(directory: string): void {
   // Written first with content of its own: a user's file of that name is left alone.
   if (!existsSync(ignore)) writeFileSync(ignore, '*\n', { mode: FILE_MODE, flag: 'a' })
   if (isNew) syncDirectory(join(directory, '..'))
+}
+
+/** The disk that the directory lies on, or will: `freeBytes` is what an unprivileged user may still write. */
+export function diskSpace(directory: string): { readonly freeBytes: number; readonly totalBytes: number } {
+  const parent = dirname(directory)
+  if (!existsSync(directory) && parent !== directory) return diskSpace(parent)
+  const { bavail, blocks, bsize } = statfsSync(directory)
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
 }
 
 /** Makes entries that were added, renamed or removed durable: the sync of a file says nothing of its name. */

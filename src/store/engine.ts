@@ -8,8 +8,10 @@
  */
 import type { StorageError } from '../errors.ts'
 import { closeQuietly, inodeAt, type OpenDatabase, openDatabase, rebuild, setStoreAside } from './database.ts'
+import { diskSpace } from './directory.ts'
+import { roomOnDisk } from './disk-room.ts'
 import { storageError, toStorageError } from './failure.ts'
-import { divideBytes, PROBE_INTERVAL_MS, RETENTION_CHECK_MS, type StoreLimits } from './limits.ts'
+import { divideBytes, PROBE_INTERVAL_MS, RETENTION_CHECK_MS, type StoreLimits, walBytesOn } from './limits.ts'
 import type { Answer, Failure, PlacedParcel, PlacedSettled, Question, Reply, Request } from './messages.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 import { createSession, type Session } from './session.ts'
@@ -41,11 +43,16 @@ const FILE_RESERVE = 1 / 16
 
 export function createEngine(options: EngineOptions): Engine {
   const { directory, limits, arena, clock, reply } = options
-  const { walBytes, fileBytesMax } = divideBytes(limits)
+  const { walBytes: walBytesMax, fileBytesMax } = divideBytes(limits)
+  let walBytes = walBytesMax
   const bytesMax = fileBytesMax * (1 - FILE_RESERVE)
   let session: OpenSession | undefined
   let isClosed = false
   let failure: StorageError | undefined
+  /** The disk has no room but the reserve: appends are refused, all else goes on. */
+  let isDiskLow = false
+  /** What may be appended before the disk is looked at again. */
+  let diskBytes = 0
   let retryAtMs = 0
   let retentionAtMs = 0
   /** Not durable yet; kept over failures. */
@@ -91,13 +98,29 @@ export function createEngine(options: EngineOptions): Engine {
       return appends.map((parcels) => {
         const bytes = parcels.reduce((sum, { byteLength }) => sum + byteLength + PARCEL_OVERHEAD_BYTES, 0)
         if (bytes > freeBytes) return storageError('size', directory)
+        if (bytes > diskBytes) diskBytes = roomOnDisk(open, { directory, walBytes })
+        if (bytes > diskBytes) return noteLowDisk()
         freeBytes -= bytes
+        diskBytes -= bytes
         for (const parcel of parcels) open.queues.append(parcel, bytesOf(parcel))
         return undefined
       })
     })
     settlements = []
     return refusals
+  }
+
+  function noteLowDisk(): StorageError {
+    const error = storageError('disk_full', directory)
+    if (!isDiskLow) reply({ type: 'event', event: { type: 'refusing', failure: failureOf(error) } })
+    isDiskLow = true
+    return error
+  }
+
+  function noteRoom(open: OpenSession): void {
+    if (roomOnDisk(open, { directory, walBytes }) === 0) return
+    isDiskLow = false
+    reply({ type: 'event', event: { type: 'recovered' } })
   }
 
   function settleAll(open: OpenSession): void {
@@ -139,6 +162,7 @@ export function createEngine(options: EngineOptions): Engine {
       closeSession()
       reply({ type: 'event', event: { type: 'rebuilt', path } })
     }
+    walBytes = walBytesOn(diskSpace(directory), walBytesMax)
     const opened = openDatabase({ directory, walBytes, fileBytesMax, clock })
     const { setAside } = opened
     if (setAside !== undefined) reply({ type: 'event', event: { type: 'set_aside', path: setAside } })
@@ -184,11 +208,18 @@ export function createEngine(options: EngineOptions): Engine {
 
   function answer(call: number, question: Question): void {
     try {
-      const answered = question.type === 'close' ? close() : attempt((open) => answerWith(open, question))
+      const answered = question.type === 'close' ? close() : answerOpen(question)
       reply({ type: 'answered', call, answer: answered })
     } catch (error) {
       reply({ type: 'failed', call, failure: failureOf(toStorageError(error, directory)) })
     }
+  }
+
+  /** Reading back needs no room, and it is by delivery that room is made: a full disk does not hold it up. */
+  function answerOpen(question: Exclude<Question, { type: 'close' }>): Answer {
+    const isReadable = question.type === 'load' && failure?.fault === 'disk_full'
+    if (isReadable && session !== undefined) return answerWith(session, question)
+    return attempt((open) => answerWith(open, question))
   }
 
   function answerWith(open: OpenSession, question: Exclude<Question, { type: 'close' }>): Answer {
@@ -229,10 +260,13 @@ export function createEngine(options: EngineOptions): Engine {
 
   function tick(): void {
     if (isClosed) return
+    // Others write to the disk as well.
+    diskBytes = 0
     try {
       if (settlements.length > 0) commitAppends([])
       // An empty transaction writes nothing, so it proves nothing: the version is written again.
       else if (failure !== undefined) attempt((open) => open.database.exec(REWRITE_VERSION))
+      else if (isDiskLow) attempt(noteRoom)
       if (clock() >= retentionAtMs) expireDeadLetters()
     } catch (error) {
       // Known and told already; the next tick tries again.

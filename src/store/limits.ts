@@ -63,10 +63,5 @@ export function walBytesOn(disk: { readonly totalBytes: number }, walBytes: numb
   return Math.min(walBytes, Math.max(8 * PAGE_BYTES, Math.floor(disk.totalBytes * WAL_DISK_SHARE)))
 }
 
-/**
- * What must stay free on the disk. What is delivered is deleted by writing to the log, and the log is emptied by
- * writing to the file: on a disk that is filled to its end neither works, and no delivery would ever make room again.
- */
-export function diskReserveBytes(walBytes: number): number {
-  return walBytes + Math.floor(walBytes / 4)
-}
+/** How much beyond its limit the log may grow before it is emptied. */
+export const WAL_SLACK: number = 5 / 4

@@ -18,6 +18,8 @@ export interface Session {
   settle(settled: PlacedSettled, limits: { readonly nowMs: number; readonly bytesMax: number }): number
   /** Pages of the file that hold something, also within a transaction. */
   usedBytes(): number
+  /** All of its pages, also those that are only in the log yet. */
+  fileBytes(): number
   space(): Space
 }
 
@@ -72,10 +74,13 @@ export function createSession(database: DatabaseSync): Session {
     return pages * pageBytes
   }
 
-  function space(): Space {
-    const fileBytes = numberAt(pageCount.get(), 'page_count') * pageBytes
-    return { usedBytes: usedBytes(), fileBytes, ...deadLetters.count() }
+  function fileBytes(): number {
+    return numberAt(pageCount.get(), 'page_count') * pageBytes
   }
 
-  return { queues, deadLetters, transact, settle, usedBytes, space }
+  function space(): Space {
+    return { usedBytes: usedBytes(), fileBytes: fileBytes(), ...deadLetters.count() }
+  }
+
+  return { queues, deadLetters, transact, settle, usedBytes, fileBytes, space }
 }
