@@ -22,6 +22,8 @@ export interface PipelineRequest {
 
 export type Reception =
   | { readonly accepted: true }
+  /** A backend whose answer the sender waits for refused it for good: 400, and it must not be sent again. */
+  | { readonly accepted: false; readonly refusal: string }
   | {
       readonly accepted: false
       readonly reason: Reason
@@ -32,7 +34,7 @@ export type Reception =
 
 /** What admission answers; made by the lanes. */
 export type Admission =
-  | { readonly admitted: true }
+  | { readonly admitted: true; readonly refusal?: string }
   | {
       readonly admitted: false
       readonly reason: 'queue_full' | 'full' | 'stopping'
@@ -66,7 +68,8 @@ export function createPipeline({ policy, admit, allocate, emit }: PipelineParts)
       const admission = parcels.length === 0 ? undefined : await admit(parcels, current.digest)
       if (admission === undefined || admission.admitted) {
         emit({ type: 'request_decided', signal, tally })
-        return ACCEPTED
+        const refusal = admission?.refusal
+        return refusal === undefined ? ACCEPTED : { accepted: false, refusal }
       }
       const { reason, message, retryAfterSeconds } = admission
       emit({ type: 'request_decided', signal, tally: refused(tally, reason) })

@@ -137,9 +137,12 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       if (clock() - Math.max(askedAtMs, receiver.lastRequestAtMs()) >= silenceMs) break
       await new Promise((resolve) => setTimeout(resolve, silenceCheckMs))
     }
-    await receiver.close()
+    const closed = receiver.close()
+    // Requests in hand that wait for a backend's answer end when the queues do.
+    if (![...exporters.values()].some(({ queue }) => queue.waitsForResult)) await closed
     const graceMs = Math.max(0, config.shutdownGraceMs - (clock() - askedAtMs))
     await Promise.all([...exporters.values()].map((exporter) => exporter.close(graceMs)))
+    await closed
     await store?.close()
     await admin.close()
   }

@@ -50,6 +50,8 @@ export interface QueueConfig {
   readonly bytesMax: number
   readonly onFull: 'refuse' | 'drop_oldest'
   readonly consumers: number
+  /** The sender's 200 waits for the backend's. */
+  readonly waitsForResult: boolean
   readonly batch: BatchConfig
 }
 

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import type { ExporterConfig, FileExporterConfig, QueueConfig, StorageConfig } from './config.ts'
 import { mapOtlpHttp } from './map-otlp-http.ts'
 import {
+  booleanOf,
   durationOf,
   entriesOf,
   type MapEntry,
@@ -137,6 +138,7 @@ function mapQueue(
     bytesMax,
     onFull: wordOf(nodeAt(queue, 'on_full'), ['refuse', 'drop_oldest'] as const) ?? 'refuse',
     consumers: numberOf(nodeAt(queue, 'num_consumers')) ?? 4,
+    waitsForResult: booleanOf(nodeAt(queue, 'wait_for_result')) ?? false,
     batch: {
       bytesMin,
       bytesMax: batchBytesMax,

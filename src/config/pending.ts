@@ -34,12 +34,6 @@ const ROWS: readonly Pending[] = [
     remedy: 'write `foreign: drop` or `foreign: forward`',
   },
   { path: ['policy', 'reviews'], asked: always, what: 'reviews', remedy: 'leave it out' },
-  {
-    path: ['exporters', '*', 'sending_queue', 'wait_for_result'],
-    asked: isTrue,
-    what: 'waiting for the result',
-    remedy: 'write `wait_for_result: false`',
-  },
   { path: ['storage', 'quarantine_max_size'], asked: always, what: 'quarantine', remedy: 'leave it out' },
   {
     path: ['admin', 'tap_values'],

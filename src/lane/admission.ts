@@ -12,14 +12,17 @@
  */
 import type { Parcel, Pin } from '../otlp/parcel.ts'
 import { copyChunks } from './batch.ts'
+import { wastesItsPin } from './charge.ts'
 import type { Commit, DurableParcel } from './commit.ts'
-import { type ExporterQueue, wastesItsPin } from './queue.ts'
+import type { ExporterQueue } from './queue.ts'
+import { createTicket, type Ticket } from './ticket.ts'
 
 /** What a refused sender is told to wait: long enough for a backend to come back, short enough not to lose a session. */
 export const RETRY_AFTER_SECONDS = 5
 
 export type Admission =
-  | { readonly admitted: true }
+  /** `refusal`: a backend whose answer was waited for refused it for good, and said so. */
+  | { readonly admitted: true; readonly refusal?: string }
   | {
       readonly admitted: false
       /** `full`: the store. */
@@ -87,17 +90,31 @@ export function createAdmission(
   }
 
   /** `ids` are the store's, by parcel. */
-  function handOver(parcels: readonly Parcel[], policy: string, ids?: ReadonlyMap<Parcel, number>): void {
+  function handOver(
+    parcels: readonly Parcel[],
+    policy: string,
+    ids?: ReadonlyMap<Parcel, number>,
+  ): readonly Ticket[] {
+    const tickets: Ticket[] = []
     for (const parcel of parcels) {
       const queues = queuesOf(parcel)
       if (queues.length === 0) continue
       const isCopied = wastesItsPin(parcel)
       const kept = isCopied ? copyOf(parcel) : parcel
       for (const queue of queues) {
-        queue.push(kept, queue.chargeOf(parcel), queue.isDurable ? ids?.get(parcel) : undefined, policy)
+        const ticket = queue.waitsForResult ? createTicket() : undefined
+        if (ticket !== undefined) tickets.push(ticket)
+        queue.push(
+          kept,
+          queue.chargeOf(parcel),
+          queue.isDurable ? ids?.get(parcel) : undefined,
+          policy,
+          ticket,
+        )
       }
       if (isCopied) kept.pin.release()
     }
+    return tickets
   }
 
   function durableOf(parcels: readonly Parcel[]): readonly DurableParcel[] {
@@ -116,8 +133,8 @@ export function createAdmission(
       const committed = await commit(durable, policy)
       if ('refusal' in committed) return committed.refusal
       isCommitted = true
-      handOver(parcels, policy, new Map(durable.map(({ parcel }, index) => [parcel, committed.ids[index]])))
-      return ADMITTED
+      const ids = new Map(durable.map(({ parcel }, index) => [parcel, committed.ids[index]]))
+      return admissionOf(handOver(parcels, policy, ids))
     } finally {
       if (!isCommitted) for (const parcel of parcels) unreserveOne(parcel, queuesOf(parcel).length)
     }
@@ -130,8 +147,34 @@ export function createAdmission(
       const durable = durableOf(parcels)
       if (durable.length > 0) return commitAndHandOver(parcels, durable, { commit, policy })
     }
-    handOver(parcels, policy)
-    return ADMITTED_NOW
+    return admissionOf(handOver(parcels, policy))
+  }
+}
+
+/** What the sender hears: at once, or when all whose answer is waited for have answered. */
+function admissionOf(tickets: readonly Ticket[]): Promise<Admission> {
+  return tickets.length === 0 ? ADMITTED_NOW : waitFor(tickets)
+}
+
+/** Whoever can take it later comes first: then the whole request is worth sending again. */
+async function waitFor(tickets: readonly Ticket[]): Promise<Admission> {
+  const results = await Promise.all(tickets.map(({ result }) => result))
+  const untaken = results.find((result) => result.kind === 'untaken')
+  if (untaken !== undefined) {
+    const { exporter, detail, retryAfterMs = RETRY_AFTER_SECONDS * 1000 } = untaken
+    const message = `exporter ${exporter} could not deliver (wait_for_result): ${detail}`
+    return {
+      admitted: false,
+      reason: 'queue_full',
+      message,
+      retryAfterSeconds: Math.ceil(retryAfterMs / 1000),
+    }
+  }
+  const refused = results.find((result) => result.kind === 'refused')
+  if (refused === undefined) return ADMITTED
+  return {
+    admitted: true,
+    refusal: `the backend of exporter ${refused.exporter} refused it: ${refused.message}`,
   }
 }
 

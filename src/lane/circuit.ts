@@ -12,6 +12,8 @@ export interface Circuit {
   /** Undefined: go on at once. Else a promise that settles when it is this try's turn. */
   enter(): Promise<void> | undefined
   leave(succeeded: boolean): void
+  /** Whether `enter` would make one wait. */
+  isBlocked(): boolean
 }
 
 export function createCircuit(failuresMax: number = CIRCUIT_FAILURES_MAX): Circuit {
@@ -19,9 +21,12 @@ export function createCircuit(failuresMax: number = CIRCUIT_FAILURES_MAX): Circu
   let tries = 0
   let waiting: (() => void)[] = []
 
+  const isBlocked = (): boolean => failures >= failuresMax && tries > 0
+
   return {
+    isBlocked,
     enter() {
-      if (failures < failuresMax || tries === 0) {
+      if (!isBlocked()) {
         tries++
         return undefined
       }

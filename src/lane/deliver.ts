@@ -36,6 +36,8 @@ type Refusal = Extract<DeliveryOutcome, { kind: 'permanent' }>
 type Decision =
   | Exclude<DeliveryOutcome, { kind: 'retryable' }>
   | { readonly kind: 'given_up'; readonly status: number; readonly message: string }
+  /** Not taken now, and a sender waits to hear it. */
+  | { readonly kind: 'untaken'; readonly detail: string; readonly retryAfterMs: number | undefined }
   /** The process ends before it was known. */
   | { readonly kind: 'left' }
 
@@ -133,8 +135,20 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   /** Ends when every entry is settled. */
   async function deliver(entries: readonly QueueEntry[]): Promise<void> {
-    const decision = await decide(entries.map((entry) => entry.parcel))
+    const isAwaited = entries.some(({ ticket }) => ticket !== undefined)
+    const decision = await decide(
+      entries.map((entry) => entry.parcel),
+      isAwaited,
+    )
     switch (decision.kind) {
+      case 'untaken': {
+        queue.withdraw(
+          entries.filter(({ ticket }) => ticket !== undefined),
+          decision,
+        )
+        const others = entries.filter(({ ticket }) => ticket === undefined)
+        return others.length > 0 ? deliver(others) : undefined
+      }
       case 'sent':
         return settleSent(entries, decision)
       case 'left':
@@ -164,7 +178,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const parts: Part[] = []
       for (const half of halves) {
         triesLeft--
-        const decision = await decide([half])
+        // Once a part is sent the rest must follow: its sender waits for that.
+        const decision = await decide([half], false)
         switch (decision.kind) {
           case 'permanent':
             parts.push(...(await partsOf(half, decision)))
@@ -173,8 +188,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
             parts.push({ parcel: half, fate: { ...decision, kind: 'dead' } })
             break
           case 'sent':
-          case 'left':
             parts.push({ parcel: half, fate: decision })
+            break
+          case 'untaken':
+          case 'left':
+            parts.push({ parcel: half, fate: { kind: 'left' } })
             break
         }
       }
@@ -182,6 +200,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     const parts = await partsOf(entry.parcel, refusal)
     queue.settleParts(entry, parts)
+    const { status, message } = refusal
+    const isRefused = parts.some(({ fate }) => fate.kind === 'dead')
+    entry.ticket?.resolve(
+      isRefused
+        ? { kind: 'refused', exporter, message: message || `it answers ${status}` }
+        : { kind: 'taken' },
+    )
     for (const { parcel, fate } of parts) {
       if (fate.kind === 'dead') emit({ type: 'backend_refused', exporter, items: parcel.items, ...fate })
       if (fate.kind === 'sent') tellWarning(fate)
@@ -189,9 +214,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   /** Tries until it is known what becomes of these parcels together, or the process ends. */
-  async function decide(parcels: readonly Parcel[]): Promise<Decision> {
+  async function decide(parcels: readonly Parcel[], isAwaited: boolean): Promise<Decision> {
     const startedAtMs = clock()
     for (let failures = 1; ; failures++) {
+      if (isAwaited && circuit.isBlocked()) return NOT_ANSWERING
       const turn = circuit.enter()
       if (turn !== undefined) await turn
       const outcome = await tryOnce(parcels)
@@ -201,6 +227,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (phase === 'ended') return { kind: 'left' }
       const elapsedMs = Math.max(0, clock() - startedAtMs)
       const { detail, retryAfterMs } = outcome
+      if (isAwaited) return { kind: 'untaken', detail, retryAfterMs }
       const delayMs = retryDelayMs(retry, { failures, elapsedMs, retryAfterMs, random: random() })
       if (delayMs === undefined) {
         return { kind: 'given_up', status: 0, message: `given up after ${failures} tries: ${detail}` }
@@ -236,6 +263,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     outcome: Extract<DeliveryOutcome, { kind: 'sent' }>,
   ): void {
     queue.settle(entries, 'sent', { rejectedItems: outcome.rejectedItems })
+    for (const { ticket } of entries) ticket?.resolve({ kind: 'taken' })
     tellWarning(outcome)
   }
 
@@ -248,6 +276,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function settleDead(entries: readonly QueueEntry[], { status, message }: Omit<Refusal, 'kind'>): void {
     const items = entries.reduce((sum, entry) => sum + entry.parcel.items, 0)
     queue.settle(entries, 'dead', { death: { status, message } })
+    for (const { ticket } of entries) ticket?.resolve({ kind: 'refused', exporter, message })
     emit({ type: 'backend_refused', exporter, status, items, message })
   }
 
@@ -293,6 +322,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return { isDown: () => isDown, close }
 }
+
+/** One request at a time finds out whether it answers again: no sender is kept waiting behind that one. */
+const NOT_ANSWERING: Decision = Object.freeze({
+  kind: 'untaken',
+  detail: 'it has not answered lately',
+  retryAfterMs: undefined,
+})
 
 /** What is to be sent on its own when it was refused together. */
 function groupsOf(

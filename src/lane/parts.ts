@@ -51,14 +51,24 @@ export function accountWhole(
   outcome: Settlement,
   rejectedItems: number,
 ): readonly (Amount & { readonly outcome: Settlement })[] {
-  const items = entries.reduce((sum, { parcel }) => sum + parcel.items, 0)
-  const bytes = entries.reduce((sum, { parcel }) => sum + parcel.byteLength, 0)
+  const { items, bytes } = amountOf(entries)
   const rejected = Math.min(rejectedItems, items)
   const rejectedBytes = rejected > 0 ? Math.round((bytes * rejected) / items) : 0
   return [
     { outcome: 'rejected', items: rejected, bytes: rejectedBytes } as const,
     { outcome, items: items - rejected, bytes: bytes - rejectedBytes } as const,
   ].filter((amount) => amount.items > 0 || (amount.outcome === outcome && amount.bytes > 0))
+}
+
+export function amountOf(entries: readonly { readonly parcel: Parcel }[]): Amount {
+  return sumOf(entries.map(({ parcel }) => ({ items: parcel.items, bytes: parcel.byteLength })))
+}
+
+export function sumOf(amounts: readonly Amount[]): Amount {
+  return {
+    items: amounts.reduce((sum, { items }) => sum + items, 0),
+    bytes: amounts.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
 }
 
 /** What the parts count as, and what of them stays. In memory, what nobody could send in time is lost. */

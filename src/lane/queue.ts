@@ -12,51 +12,30 @@
  * A durable queue has a store behind it, in which every parcel is before it is pushed. It keeps the oldest parcels
  * in memory, up to MEMORY_BYTES_MAX; of those behind them only the store has the bytes.
  */
-import type { QueueConfig } from '../config/config.ts'
 import type { Parcel } from '../otlp/parcel.ts'
 import type { DeskQueue, LiveQueue } from '../store/dead-letter-desk.ts'
 import type { Amount, ExporterAccount, Replayed, Settled, StoredParcel } from '../store/messages.ts'
 import type { Emit, TelemetryEvent } from '../telemetry/events.ts'
 import { Backlog, LOAD_BYTES_MAX, type QueueStore } from './backlog.ts'
-import { accountParts, accountWhole, type Part, remainsOf } from './parts.ts'
+import { ENTRY_OVERHEAD_BYTES, memoryBytesOf } from './charge.ts'
+import { accountParts, accountWhole, amountOf, type Part, remainsOf, sumOf } from './parts.ts'
+import type { QueueOptions } from './queue-options.ts'
 import { type Review, reviewStored } from './review.ts'
+import type { Ticket } from './ticket.ts'
 import { type QueueEntry, Waiting } from './waiting.ts'
 
 export type { QueueEntry }
 
-/** What a waiting parcel costs beside its bytes; without it a flood of tiny parcels would pass any bound. */
-export const ENTRY_OVERHEAD_BYTES = 256
-
 /** What a durable queue keeps in memory; three dead backends then cost less than 50 MiB. */
 export const MEMORY_BYTES_MAX: number = 16 * 1024 * 1024
 
-/** Whether a parcel would keep much more memory than its own bytes; then it is copied. */
-export function wastesItsPin(parcel: Parcel): boolean {
-  return parcel.byteLength * 2 < parcel.pin.bytes
-}
-
-function memoryBytesOf(parcel: Parcel): number {
-  return (wastesItsPin(parcel) ? parcel.byteLength : parcel.pin.bytes) + ENTRY_OVERHEAD_BYTES
-}
-
 type SettledOutcome = Extract<TelemetryEvent, { type: 'parcel_settled' }>['outcome']
-
-export interface QueueOptions {
-  readonly exporter: string
-  readonly config: Pick<QueueConfig, 'bytesMax' | 'onFull'>
-  readonly emit: Emit
-  readonly clock: () => number
-  /** Given: the queue is durable. */
-  readonly store?: QueueStore | undefined
-  /** Where a queue in memory puts what was refused for good; not given: it is counted, and gone. */
-  readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
-  /** How to judge again what was admitted under another policy; not given: it leaves as it was stored. */
-  readonly review?: Review | undefined
-}
 
 export class ExporterQueue implements DeskQueue, LiveQueue {
   readonly exporter: string
   readonly bytesMax: number
+  /** Whether its senders wait for what becomes of their parcels. */
+  readonly waitsForResult: boolean
   readonly #dropsOldest: boolean
   readonly #emit: Emit
   readonly #clock: () => number
@@ -81,6 +60,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   constructor({ exporter, config, emit, clock, store, deadLetters, review }: QueueOptions) {
     this.exporter = exporter
     this.bytesMax = config.bytesMax
+    this.waitsForResult = config.waitsForResult === true
     this.#dropsOldest = config.onFull === 'drop_oldest'
     this.#emit = emit
     this.#clock = clock
@@ -153,24 +133,26 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
 
   /** Drops the oldest waiting parcels until all reservations have their place. */
   makeRoom(): void {
-    while (this.usedBytes > this.bytesMax && this.waitingParcels > 0) this.#loseHead()
+    while (this.usedBytes > this.bytesMax && this.waitingParcels > 0) this.#loseHead(REPLACED)
   }
 
   /**
    * Turns a reservation of `chargedBytes` into a waiting parcel; `id` is the store's, `policy` the digest of the one
    * that it was made under. Cannot fail.
    */
-  push(parcel: Parcel, chargedBytes: number, id?: number, policy = ''): void {
+  push(parcel: Parcel, chargedBytes: number, id?: number, policy = '', ticket?: Ticket): void {
     const { items, byteLength: bytes } = parcel
     const admittedAtMs = this.#clock()
     this.#reservedBytes -= chargedBytes
     this.queuedItems += items
     this.queuedBytes += bytes
-    if (this.#backlog !== undefined && id !== undefined && !this.#hasMemoryFor(parcel)) {
+    // While its sender waits its bytes are charged to the receiver: they may stay in memory.
+    const isBehind = ticket === undefined && !this.#hasMemoryFor(parcel)
+    if (this.#backlog !== undefined && id !== undefined && isBehind) {
       this.#backlog.add({ id, items, bytes, admittedAtMs })
     } else {
       parcel.pin.retain()
-      this.#wait({ parcel, chargedBytes, admittedAtMs, id, policy })
+      this.#wait({ parcel, chargedBytes, admittedAtMs, id, policy, ticket })
     }
     this.#emit({ type: 'parcel_admitted', exporter: this.exporter, items, bytes })
     this.#onChange()
@@ -182,10 +164,8 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     this.#backlog?.resume(account)
     this.queuedItems += queued.items
     this.queuedBytes += queued.bytes
-    const all = [queued, ...Object.values(settled)]
-    const items = all.reduce((sum, amount) => sum + amount.items, 0)
-    const bytes = all.reduce((sum, amount) => sum + amount.bytes, 0)
-    this.#emit({ type: 'parcel_admitted', exporter: this.exporter, items, bytes })
+    const admitted = sumOf([queued, ...Object.values(settled)])
+    this.#emit({ type: 'parcel_admitted', exporter: this.exporter, ...admitted })
     for (const outcome of OUTCOMES) {
       this.#emit({ type: 'parcel_settled', exporter: this.exporter, outcome, ...settled[outcome] })
     }
@@ -195,15 +175,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   /** Takes back what was a dead letter: it counts as queued again, and no longer as dead. */
   readmit({ id, items, bytes, admittedMs }: Replayed): void {
     this.#backlog?.add({ id, items, bytes, admittedAtMs: admittedMs })
-    this.queuedItems += items
-    this.queuedBytes += bytes
-    this.#emit({
-      type: 'parcel_settled',
-      exporter: this.exporter,
-      outcome: 'dead',
-      items: -items,
-      bytes: -bytes,
-    })
+    this.#undoDeath({ items, bytes })
     this.#loadMore()
   }
 
@@ -219,11 +191,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
 
   /** The same as `readmit`, in a queue in memory. */
   readmitStored(stored: StoredParcel): void {
-    this.queuedItems += stored.queued.items
-    this.queuedBytes += stored.queued.bytes
-    const { items, bytes } = stored.queued
-    const undone = { outcome: 'dead', items: -items, bytes: -bytes } as const
-    this.#emit({ type: 'parcel_settled', exporter: this.exporter, ...undone })
+    this.#undoDeath(stored.queued)
     this.#takeStored(stored)
     this.#onChange()
   }
@@ -236,12 +204,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
 
   /** The parcels of the next request: of one signal, the oldest one's, up to `bytesMax` together. Empty if there is none. */
   take(bytesMax: number): readonly QueueEntry[] {
-    const entries = this.#waiting.take(bytesMax, (entry) => {
-      if (!this.#mayFly(entry)) return false
-      this.#inFlightChargedBytes += entry.chargedBytes
-      this.#inFlight.add(entry)
-      return true
-    })
+    const entries = this.#waiting.take(bytesMax, (entry) => this.#mayFly(entry) && this.#fly(entry))
     this.#loadMore()
     return entries
   }
@@ -271,18 +234,40 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     this.#loadMore()
   }
 
+  /** Takes back an admission whose sender is told to send again: as if it had not been. `entries` are in flight. */
+  withdraw(
+    entries: readonly QueueEntry[],
+    { detail, retryAfterMs }: { readonly detail: string; readonly retryAfterMs: number | undefined },
+  ): void {
+    const { exporter } = this
+    const { items, bytes } = amountOf(entries)
+    for (const entry of entries) this.#leaveFlight(entry)
+    this.#tell(entries, [])
+    this.queuedItems -= items
+    this.queuedBytes -= bytes
+    this.#emit({ type: 'parcel_admitted', exporter, items: -items, bytes: -bytes })
+    for (const { ticket } of entries) ticket?.resolve({ kind: 'untaken', exporter, detail, retryAfterMs })
+    this.#loadMore()
+  }
+
   /** Ends the delivery of `entries` without success, at the end of the process: lost, or left on the disk. */
   giveUp(entries: readonly QueueEntry[]): void {
-    if (!this.isDurable) this.settle(entries, 'lost')
-    else for (const entry of entries) this.#leaveFlight(entry)
+    const { awaited = [], others = [] } = Object.groupBy(entries, ({ ticket }) =>
+      ticket ? 'awaited' : 'others',
+    )
+    if (awaited.length > 0) this.withdraw(awaited, STOPPED)
+    if (others.length === 0) return
+    if (!this.isDurable) this.settle(others, 'lost')
+    else for (const entry of others) this.#leaveFlight(entry)
   }
 
   /** Gives up all that waits, at the end of the process: it is lost, or left on the disk. */
   giveUpWaiting(): void {
     this.#backlog?.close()
     while (this.waitingParcels > 0) {
-      if (this.isDurable) this.#shiftWaiting().parcel.pin.release()
-      else this.#loseHead()
+      const isLeft = this.isDurable && this.#waiting.head()?.ticket === undefined
+      if (isLeft) this.#shiftWaiting().parcel.pin.release()
+      else this.#loseHead(STOPPED)
     }
   }
 
@@ -328,6 +313,13 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     this.#loadMore()
   }
 
+  #undoDeath({ items, bytes }: Amount): void {
+    this.queuedItems += items
+    this.queuedBytes += bytes
+    const undone = { outcome: 'dead', items: -items, bytes: -bytes } as const
+    this.#emit({ type: 'parcel_settled', exporter: this.exporter, ...undone })
+  }
+
   /** What comes back from the store waits as it may leave now; the rest of it is lost. */
   #takeStored(stored: StoredParcel): void {
     const { parcel, policy, lost, grown, revised } = reviewStored(stored, this.#review)
@@ -346,11 +338,17 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     }
   }
 
-  #loseHead(): void {
-    const entry = this.#shiftWaiting()
-    const { items, byteLength: bytes, pin } = entry.parcel
-    pin.release()
-    this.#tell([entry], [{ outcome: 'lost', items, bytes }])
+  #fly(entry: QueueEntry): true {
+    this.#inFlightChargedBytes += entry.chargedBytes
+    this.#inFlight.add(entry)
+    return true
+  }
+
+  #loseHead(why: Parameters<ExporterQueue['withdraw']>[1]): void {
+    const entry = this.#waiting.shift()
+    this.#fly(entry)
+    if (entry.ticket === undefined) this.settle([entry], 'lost')
+    else this.withdraw([entry], why)
   }
 
   #shiftWaiting(): QueueEntry {
@@ -388,5 +386,8 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     }
   }
 }
+
+const REPLACED = Object.freeze({ detail: 'newer ones took its place', retryAfterMs: undefined })
+const STOPPED = Object.freeze({ detail: 'laneway is stopping', retryAfterMs: undefined })
 
 const OUTCOMES: readonly SettledOutcome[] = ['sent', 'rejected', 'dead', 'lost']

@@ -6,6 +6,7 @@ import type { Parcel } from '../otlp/parcel.ts'
 import { SIGNALS, type Signal } from '../otlp/signal.ts'
 import { countForBatch } from './batch.ts'
 import { Fifo } from './fifo.ts'
+import type { Ticket } from './ticket.ts'
 
 export interface QueueEntry {
   readonly parcel: Parcel
@@ -16,6 +17,8 @@ export interface QueueEntry {
   readonly id: number | undefined
   /** The digest of the policy that its bytes were made under. */
   readonly policy: string
+  /** A sender waits for what becomes of it. */
+  readonly ticket?: Ticket | undefined
 }
 
 export class Waiting {

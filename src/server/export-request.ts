@@ -38,9 +38,11 @@ export interface ReceivedRequest {
   readonly pin: Pin
 }
 
-/** What became of the request as a whole. Not accepted: 503, and the sender may try again. */
+/** What became of the request as a whole. Not accepted, without a refusal: 503, and the sender may try again. */
 export type Reception =
   | { readonly accepted: true }
+  /** A backend whose answer the sender waits for refused it for good: 400, and it must not be sent again. */
+  | { readonly accepted: false; readonly refusal: string }
   | {
       readonly accepted: false
       readonly reason: Reason
@@ -222,6 +224,7 @@ function transcode(json: Body, signal: Signal, reservation: Reservation): Body |
 }
 
 function refusalOf(reception: Reception & { readonly accepted: false }): Refusal {
+  if ('refusal' in reception) return { status: 400, reason: '', message: reception.refusal }
   const { reason, message, retryAfterSeconds } = reception
   return { status: 503, reason, message, headers: retryAfter(retryAfterSeconds) }
 }

@@ -1,8 +1,9 @@
 /** Admission: all queues or none, what is charged, and who holds the memory. */
 import t from 'tap'
 import { createAdmission } from '../../src/lane/admission.ts'
+import { ENTRY_OVERHEAD_BYTES } from '../../src/lane/charge.ts'
 import type { Committed, DurableParcel } from '../../src/lane/commit.ts'
-import { ENTRY_OVERHEAD_BYTES, ExporterQueue } from '../../src/lane/queue.ts'
+import { ExporterQueue } from '../../src/lane/queue.ts'
 import { CountedPin, createRecorder, parcelOf } from './support.ts'
 
 function queueOf(bytesMax: number, onFull: 'refuse' | 'drop_oldest' = 'refuse', exporter = 'otlp_http/a') {

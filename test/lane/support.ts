@@ -62,6 +62,7 @@ export const QUEUE: QueueConfig = {
   bytesMax: 16 * 1024 * 1024,
   onFull: 'refuse',
   consumers: 4,
+  waitsForResult: false,
   batch: { bytesMin: 0, bytesMax: 4 * 1024 * 1024, flushTimeoutMs: 20 },
 }
 

@@ -54,7 +54,6 @@ export const PROBLEMS: Readonly<Record<string, readonly string[]>> = {
     '1:79: policy.reviews: not enforced yet: reviews; leave it out',
     '2:33: storage.quarantine_max_size: not enforced yet: quarantine; leave it out',
     '3:22: admin.tap_values: not enforced yet: `laneway tap`; write `tap_values: false`',
-    '5:61: exporters.debug.sending_queue.wait_for_result: not enforced yet: waiting for the result; write `wait_for_result: false`',
   ],
   'not-utf-8': ['1:1: is not UTF-8; save it as UTF-8'],
   'only-comments': ['1:1: the file is empty; the smallest configuration has `exporters` and `lanes`'],

@@ -1,0 +1,20 @@
+/**
+ * What a queue is made of: its bounds, who hears of it, and what stands behind it.
+ */
+import type { QueueConfig } from '../config/config.ts'
+import type { Emit } from '../telemetry/events.ts'
+import type { QueueStore } from './backlog.ts'
+import type { Review } from './review.ts'
+
+export interface QueueOptions {
+  readonly exporter: string
+  readonly config: Pick<QueueConfig, 'bytesMax' | 'onFull'> & Partial<Pick<QueueConfig, 'waitsForResult'>>
+  readonly emit: Emit
+  readonly clock: () => number
+  /** Given: the queue is durable. */
+  readonly store?: QueueStore | undefined
+  /** Where a queue in memory puts what was refused for good; not given: it is counted, and gone. */
+  readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
+  /** How to judge again what was admitted under another policy; not given: it leaves as it was stored. */
+  readonly review?: Review | undefined
+}
