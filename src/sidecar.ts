@@ -124,8 +124,9 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       phase = 'running'
       return { receiver: receiverAddresses, admin: adminAddresses }
     } catch (error) {
-      // Its thread would keep the process alive, and its lock the next one out.
+      // Its thread and its listeners would keep the process alive, and its lock the next one out.
       await store?.close()
+      await admin.close()
       throw error
     }
   }
