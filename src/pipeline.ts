@@ -104,6 +104,7 @@ function writeParcel(
   }
   const { buffer, pin } = allocate(content.byteLength)
   content.write(buffer, 0)
+  content.release()
   const bytes = buffer.subarray(0, content.byteLength)
   return { lane, signal, items, chunks: [bytes], byteLength: content.byteLength, pin }
 }

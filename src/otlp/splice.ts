@@ -19,8 +19,19 @@ const STRIDE = 5 // kind, a, b, c, d
 /** Envelopes, items, attributes and values nested in each other while edits are recorded. */
 const framesMax = 256
 
-/** Records the edits of one lane on one request. Scratch that is reused: `take` hands out a copy. */
+/** Recordings that wait to be used again, and how large one may be: a hostile request does not keep its memory. */
+const sparesMax = 2
+const opsKeptMax = (1 << 16) * STRIDE
+
+/** What a recording is kept in. A large one costs page faults, so it is used again when its splice was written. */
+interface Tape {
+  ops: Int32Array
+  literals: Uint8Array
+}
+
+/** Records the edits of one lane on one request. `take` hands the recording over; a released one is used again. */
 export class Edits {
+  readonly #spares: Tape[] = []
   #ops: Int32Array = new Int32Array(256 * STRIDE)
   #length = 0
   #literals: Uint8Array = new Uint8Array(256)
@@ -124,7 +135,18 @@ export class Edits {
   /** Ends the recording: the splice that makes the new bytes, or undefined if there were no edits. */
   take(source: Uint8Array): Splice | undefined {
     if (this.#length === 0) return undefined
-    return new Splice(source, this.#ops.slice(0, this.#length), this.#literals.slice(0, this.#literalsLength))
+    const tape = { ops: this.#ops, literals: this.#literals }
+    const splice = new Splice(source, tape, this.#length, () => this.#reuse(tape))
+    const spare = this.#spares.pop()
+    this.#ops = spare?.ops ?? new Int32Array(256 * STRIDE)
+    this.#literals = spare?.literals ?? new Uint8Array(256)
+    this.#length = 0
+    this.#literalsLength = 0
+    return splice
+  }
+
+  #reuse(tape: Tape): void {
+    if (this.#spares.length < sparesMax && tape.ops.length <= opsKeptMax) this.#spares.push(tape)
   }
 
   #openFrames(): void {
@@ -170,13 +192,23 @@ export class Splice {
   readonly byteLength: number
   readonly #source: Uint8Array
   readonly #ops: Int32Array
+  readonly #opsLength: number
   readonly #literals: Uint8Array
+  #giveBack: (() => void) | undefined
 
-  constructor(source: Uint8Array, ops: Int32Array, literals: Uint8Array) {
+  constructor(source: Uint8Array, tape: Readonly<Tape>, opsLength: number, giveBack: () => void) {
     this.#source = source
-    this.#ops = ops
-    this.#literals = literals
-    this.byteLength = measure(ops, source.length)
+    this.#ops = tape.ops
+    this.#opsLength = opsLength
+    this.#literals = tape.literals
+    this.#giveBack = giveBack
+    this.byteLength = measure(tape.ops, opsLength, source.length)
+  }
+
+  /** Gives the recording back to be used again: the splice must not be written after that. Never owed. */
+  release(): void {
+    this.#giveBack?.()
+    this.#giveBack = undefined
   }
 
   /** The new bytes in memory of their own. */
@@ -191,7 +223,7 @@ export class Splice {
     const ops = this.#ops
     let from = 0
     let to = offset
-    for (let at = 0; at < ops.length; at += STRIDE) {
+    for (let at = 0; at < this.#opsLength; at += STRIDE) {
       const a = ops[at + 1]
       to = copy(this.#source, from, a, target, to)
       from = a
@@ -214,11 +246,11 @@ export class Splice {
 }
 
 /** Fills in the length of every opened frame and returns the size of the whole. */
-function measure(ops: Int32Array, sourceLength: number): number {
+function measure(ops: Int32Array, opsLength: number, sourceLength: number): number {
   const opens: number[] = []
   const sizes: number[] = [0]
   let from = 0
-  for (let at = 0; at < ops.length; at += STRIDE) {
+  for (let at = 0; at < opsLength; at += STRIDE) {
     const a = ops[at + 1]
     sizes[sizes.length - 1] += a - from
     from = a

@@ -335,6 +335,7 @@ class Walk {
     const parcel = { lane: lane.name, signal: this.#signal, items }
     if (lane.wire === 'as_is' || this.#isCanonical()) return [{ ...parcel, content }]
     const bytes = content === undefined ? this.#request : content.toBytes()
+    content?.release()
     const canonical = canonicalise(bytes, this.#signal)
     if (canonical.removed > 0) this.#policy.workspace.findings.addCanonicalised(lane.name, canonical.removed)
     return [{ ...parcel, content: canonical.bytes === this.#request ? undefined : canonical.bytes }]
