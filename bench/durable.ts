@@ -31,8 +31,10 @@ const { values: options } = parseArgs({
   },
 })
 const plan: Plan = options.quick
-  ? { rounds: 2, connections: 8, warmUpMs: 1000, closedLoopMs: 1000, fixedRateMs: 0 }
-  : { rounds: 5, connections: 8, warmUpMs: 3000, closedLoopMs: 3000, fixedRateMs: 0 }
+  ? { rounds: 2, connections: 8, warmUpMs: 1000, closedLoopMs: 1000, fixedRateMs: 600 }
+  : { rounds: 5, connections: 8, warmUpMs: 3000, closedLoopMs: 3000, fixedRateMs: 3000 }
+
+const subjects = findDurableSubjects()
 
 await run()
 
@@ -44,7 +46,7 @@ async function run(): Promise<void> {
   if (parts.includes('modes')) {
     const outcomes: Outcome[] = []
     for (const body of bodies.filter(({ name }) => MODE_BODIES.includes(name))) {
-      outcomes.push(...(await measureBody(subjects(), body, plan)))
+      outcomes.push(...(await measureBody(subjects, body, plan)))
     }
     for (const { subject, unable } of outcomes)
       if (unable !== undefined) console.log(`${subject.name}: ${unable}`)
@@ -54,7 +56,7 @@ async function run(): Promise<void> {
   if (parts.includes('backlog')) {
     const bytes = Number(options['backlog-mb']) * 1e6
     const rows: string[][] = []
-    for (const subject of subjects().filter(({ name }) => name.endsWith('disk'))) {
+    for (const subject of subjects.filter(({ name }) => name.endsWith('disk'))) {
       rows.push([subject.name, ...(await measureBacklog(subject, bodyNamed(bodies, 'logs512'), bytes))])
     }
     const heads = [
@@ -71,7 +73,7 @@ async function run(): Promise<void> {
   }
 }
 
-function subjects(): readonly Subject[] {
+function findDurableSubjects(): readonly Subject[] {
   const collector = process.env.BENCH_COLLECTOR
   const laneway = (name: string, description: string, overlay: readonly string[]): Subject => ({
     name,
@@ -104,7 +106,7 @@ async function measureLatency(body: Body): Promise<string> {
     const durationMs = options.quick ? 1000 : 3000
     const bare = await bareSyncs(body, senders, durationMs)
     const row = [String(senders), milliseconds(bare)]
-    for (const subject of subjects()) {
+    for (const subject of subjects) {
       const sink = await startSink()
       const running = await startSubject(subject, sink.port)
       const load = { port: running.port, body, connections: senders, durationMs, ratePerSecond: undefined }
@@ -116,7 +118,7 @@ async function measureLatency(body: Body): Promise<string> {
     }
     rows.push(row)
   }
-  const heads = ['senders', 'write + fdatasync', ...subjects().map(({ name }) => name)]
+  const heads = ['senders', 'write + fdatasync', ...subjects.map(({ name }) => name)]
   return `### Acknowledged latency, ${body.name}, p50 / p99 ms (p99 beside the bare write)\n\n${table(heads, rows)}`
 }
 
