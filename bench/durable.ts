@@ -85,7 +85,7 @@ function findDurableSubjects(): readonly Subject[] {
   return [
     laneway('laneway', 'memory queues', []),
     laneway('laneway-disk', 'durable queues', [join(HERE, 'laneway-disk.yaml')]),
-    ...(collector === undefined ? [] : [collectorDisk(collector)]),
+    ...(collector === undefined || collector === '' ? [] : [collectorDisk(collector)]),
   ]
 }
 
