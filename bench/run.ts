@@ -79,6 +79,8 @@ async function run(): Promise<void> {
   console.error(`about ${minutesOf(meetings, growths, plan).toFixed(0)} minutes`)
   if (options.list) return printMeetings(meetings, growths)
 
+  // First, for it takes seconds: a command that does not start should not cost the minutes before it.
+  const startups = parts.includes('start') && hasLaneway ? await measureStartups() : []
   const outcomes: Outcome[] = []
   for (const { body, subjects } of meetings) {
     console.error(`${body.name} …`)
@@ -92,7 +94,6 @@ async function run(): Promise<void> {
     console.error(`${growth.name} …`)
     growthCosts.push(...(await measureGrowth(growth, allBodies, growthPlan)))
   }
-  const startups = parts.includes('start') && hasLaneway ? await measureStartups() : []
 
   const report = [
     formatTargets({ outcomes, startups, growthCosts }),
