@@ -10,7 +10,7 @@
  *
  * Source: DESIGN, "How bytes flow".
  */
-import type { Parcel, Pin } from '../otlp/parcel.ts'
+import { collectedPin, type Parcel } from '../otlp/parcel.ts'
 import { copyChunks } from './batch.ts'
 import { wastesItsPin } from './charge.ts'
 import type { Commit, DurableParcel } from './commit.ts'
@@ -185,11 +185,6 @@ function copyOf(parcel: Parcel): Parcel {
   copyChunks(parcel.chunks, bytes)
   const { signal, lane, byteLength, items } = parcel
   return { signal, lane, chunks: [bytes], byteLength, items, pin: collectedPin(byteLength) }
-}
-
-/** A pin over memory that the garbage collector takes care of. */
-function collectedPin(bytes: number): Pin {
-  return { bytes, retain() {}, release() {} }
 }
 
 function refusedAsFull(queue: ExporterQueue, bytes: number): Admission {

@@ -27,12 +27,6 @@ export function protobufToJson(chunks: readonly Uint8Array[], message: string): 
   return typeof rendered === 'string' ? rendered : rendered.toString('utf8')
 }
 
-/** The same as UTF-8 bytes, without the way over a string. */
-export function protobufToJsonBytes(chunks: readonly Uint8Array[], message: string): Uint8Array {
-  const rendered = render(chunks, message)
-  return typeof rendered === 'string' ? Buffer.from(rendered) : rendered
-}
-
 function render(chunks: readonly Uint8Array[], message: string): Buffer | string {
   const bytes = chunks.length === 1 ? bufferOf(chunks[0]) : Buffer.concat(chunks)
   const sink = new JsonSink(bytes.length * bytesPerByte)

@@ -9,7 +9,7 @@ import { AttributeReader } from '../otlp/attribute.ts'
 import { type Cursor, LEN, tagOf } from '../otlp/cursor.ts'
 import type { Edits } from '../otlp/splice.ts'
 import type { ValueChanger } from './change.ts'
-import { type ByteString, latin1 } from './family.ts'
+import { type ByteString, fromByteString, latin1 } from './family.ts'
 import type { FieldAction, FieldContext } from './fields.ts'
 import type { Place } from './place.ts'
 
@@ -111,7 +111,7 @@ export class EntryEditor {
       this.#listeners.witness !== undefined ||
       (this.#listeners.undecided !== undefined && !action.isDecided)
     ) {
-      const key = Buffer.from(entryPath.join('.'), 'latin1').toString('utf8')
+      const key = fromByteString(entryPath.join('.'))
       this.#listeners.witness?.(place, key, action)
       if (!action.isDecided) this.#listeners.undecided?.nested(place, action, key)
     }

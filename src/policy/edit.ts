@@ -12,8 +12,8 @@ import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Edits } from '../otlp/splice.ts'
 import { ValueChanger } from './change.ts'
 import { EntryEditor, type FieldListeners, type FieldWitness, type UndecidedListener } from './edit-entry.ts'
-import { latin1 } from './family.ts'
-import { type Change, type FieldAction, type FieldContext, keyText, type PlaceContexts } from './fields.ts'
+import { latin1, textAt } from './family.ts'
+import type { Change, FieldAction, FieldContext, PlaceContexts } from './fields.ts'
 import type { Place } from './place.ts'
 import { ATTRIBUTE, BODY, COUNT, ENTITY, EVENT, EVENT_COUNT, MESSAGE, type Plan, SKIP, TEXT } from './plan.ts'
 
@@ -236,7 +236,7 @@ export class FieldEditor implements FieldListeners {
     attribute.read(this.#cursor, start, end)
     const action = context.attribute(this.#cursor, attribute.keyStart, attribute.keyEnd)
     if (!action.isDecided) this.undecided?.flat(place, action, attribute.keyStart, attribute.keyEnd)
-    this.witness?.(place, keyText(this.#bytes, attribute.keyStart, attribute.keyEnd), action)
+    this.witness?.(place, textAt(this.#bytes, attribute.keyStart, attribute.keyEnd), action)
     if (action.removes) {
       this.#edits.cut(field, end)
       return true

@@ -96,3 +96,13 @@ function lengthsOf(targets: ReadonlyMap<ByteString, string>): readonly number[] 
 export function latin1(bytes: Uint8Array, start: number, end: number): ByteString {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
 }
+
+/** The bytes of `[start, end)` as people read them. */
+export function textAt(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')
+}
+
+/** The text whose UTF-8 bytes a byte string holds. */
+export function fromByteString(text: ByteString): string {
+  return Buffer.from(text, 'latin1').toString('utf8')
+}

@@ -10,16 +10,14 @@ import type { Ranges } from '../otlp/scan.ts'
 import type { Carriage } from '../otlp/signal.ts'
 import type { EditedItem } from './edit.ts'
 import type { UndecidedListener } from './edit-entry.ts'
-import type { ByteString } from './family.ts'
-import { type FieldContext, keyText } from './fields.ts'
-import { findingsMax } from './finding.ts'
+import { type ByteString, fromByteString, textAt } from './family.ts'
+import type { FieldContext } from './fields.ts'
 import type { Judge } from './judge.ts'
 import type { LaneRecord } from './lane-record.ts'
-import { fromBytes } from './lookup.ts'
 import type { Place } from './place.ts'
 import { type Plan, RESOURCE_PLAN, SCOPE_PLAN } from './plan.ts'
 import type { TargetReader } from './target.ts'
-import type { UndecidedKeys } from './undecided.ts'
+import { countKey, type UndecidedKeys } from './undecided.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The item that is being edited, for what is found in it. */
@@ -53,18 +51,9 @@ export class FieldPass {
     this.#judge = judge
     const undecided: UndecidedListener = {
       flat: (place, action, start, end) => {
-        const keys = this.#undecidedKeys(place)
-        const known = keys.get(action)
-        if (known !== undefined) known.count++
-        else if (keys.size < findingsMax)
-          keys.set(action, { key: keyText(workspace.cursor.bytes, start, end), count: 1 })
+        countKey(this.#undecidedKeys(place), action, () => textAt(workspace.cursor.bytes, start, end))
       },
-      nested: (place, action, key) => {
-        const keys = this.#undecidedKeys(place)
-        const known = keys.get(action)
-        if (known !== undefined) known.count++
-        else if (keys.size < findingsMax) keys.set(action, { key, count: 1 })
-      },
+      nested: (place, action, key) => countKey(this.#undecidedKeys(place), action, () => key),
     }
     for (const { editor, lane } of this.#records)
       editor.undecided = lane.signal === 'traces' ? undecided : undefined
@@ -183,7 +172,11 @@ export class FieldPass {
     const [name = ''] =
       place === 'span_event' ? this.#judge.eventNames('span_event', current.start, current.end) : []
     current.place = place
-    current.keys = this.#workspace.undecided.keysOf(isShared ? '' : current.family, fromBytes(name), place)
+    current.keys = this.#workspace.undecided.keysOf(
+      isShared ? '' : current.family,
+      fromByteString(name),
+      place,
+    )
     return current.keys
   }
 }

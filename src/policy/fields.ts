@@ -13,7 +13,7 @@ import type { FieldRuleSpec } from '../config/config.ts'
 import type { Position } from '../errors.ts'
 import type { Cursor } from '../otlp/cursor.ts'
 import { type Glob, glob } from './accept.ts'
-import { type ByteString, latin1, toByteString } from './family.ts'
+import { type ByteString, toByteString } from './family.ts'
 import { Memory } from './memory.ts'
 import { PLACES, type Place } from './place.ts'
 
@@ -306,9 +306,4 @@ function changeOf(spec: FieldRuleSpec): Change {
   return spec.verb === 'hash'
     ? { kind: 'hash', rule: spec.position }
     : { kind: 'truncate', bytesMax: spec.bytesMax ?? 0, rule: spec.position }
-}
-
-/** The key in `bytes[start, end)` as people read it. */
-export function keyText(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(latin1(bytes, start, end), 'latin1').toString('utf8')
 }

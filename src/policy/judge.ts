@@ -11,9 +11,8 @@ import type { Carriage } from '../otlp/signal.ts'
 import type { Facts } from './accept.ts'
 import type { Policy } from './compile.ts'
 import type { Judged, Subject } from './decide.ts'
-import type { ByteString } from './family.ts'
+import { type ByteString, fromByteString } from './family.ts'
 import type { FindingKind } from './finding.ts'
-import { fromBytes } from './lookup.ts'
 import type { TargetReader } from './target.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -228,7 +227,13 @@ export class Judge {
     const [eventName = ''] = isDescribed ? readable(() => this.eventNames(carriage, start, end)) : []
     const { family } = verdict
     findings.add(
-      { kind, target: fromBytes(target), family, eventName: fromBytes(eventName), place: undefined },
+      {
+        kind,
+        target: fromByteString(target),
+        family,
+        eventName: fromByteString(eventName),
+        place: undefined,
+      },
       () => (isDescribed ? readable(() => lookup.keys(lookup.fields(attribute, start, end))) : []),
     )
   }

@@ -7,7 +7,7 @@
 import { type AttributeReader, skipUnwanted, wantKey } from '../otlp/attribute.ts'
 import { type Cursor, LEN, tagOf } from '../otlp/cursor.ts'
 import type { Scan } from '../otlp/scan.ts'
-import { type ByteString, latin1 } from './family.ts'
+import { type ByteString, latin1, textAt } from './family.ts'
 import { Memory } from './memory.ts'
 
 export type Range = readonly [start: number, end: number]
@@ -87,7 +87,7 @@ export class Lookup {
     const before = cursor.at
     const keys = attributes.map(([start, end]) => {
       this.#attribute.read(cursor, start, end)
-      return fromBytes(latin1(cursor.bytes, this.#attribute.keyStart, this.#attribute.keyEnd))
+      return textAt(cursor.bytes, this.#attribute.keyStart, this.#attribute.keyEnd)
     })
     cursor.at = before
     return [...new Set(keys)]
@@ -155,9 +155,4 @@ export class Lookup {
     }
     return true
   }
-}
-
-/** The text whose UTF-8 bytes a byte string holds. */
-export function fromBytes(text: ByteString): string {
-  return Buffer.from(text, 'latin1').toString('utf8')
 }

@@ -12,6 +12,13 @@ import type { Place } from './place.ts'
 /** Counts of one owner, by action. */
 export type UndecidedKeys = Map<FieldAction, { readonly key: string; count: number }>
 
+/** Counts one field. `key` is asked where the field is new; further ones than a request may report are left out. */
+export function countKey(keys: UndecidedKeys, action: FieldAction, key: () => string): void {
+  const known = keys.get(action)
+  if (known !== undefined) known.count++
+  else if (keys.size < findingsMax) keys.set(action, { key: key(), count: 1 })
+}
+
 interface Owner {
   readonly family: string
   readonly eventName: string
