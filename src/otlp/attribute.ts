@@ -18,7 +18,7 @@ const DOUBLE = tagOf(4, FIXED64)
 const BYTES = tagOf(7, LEN)
 
 /** Tags of AnyValue's members. The last one that is set is the value. */
-const MEMBERS: ReadonlySet<number> = new Set([
+export const MEMBERS: ReadonlySet<number> = new Set([
   STRING,
   BOOL,
   INT,

@@ -5,10 +5,9 @@
  * Fields of the record that OTLP does not know stay behind: in a Span.Event their numbers mean something else.
  * Source: contract, section "Rehomed items", second row.
  */
-import { AttributeReader } from '../../otlp/attribute.ts'
+import { AttributeReader, MEMBERS } from '../../otlp/attribute.ts'
 import { Cursor, FIXED32, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
-import { MESSAGES, WIRE_TYPES } from '../../otlp/schema.ts'
 import { AttributeMover } from './attributes.ts'
 import { type CarrierName, openCarrier } from './carrier.ts'
 import {
@@ -46,10 +45,6 @@ const DROPPED = tagOf(4, VARINT)
 const KEY = tagOf(1, LEN)
 const VALUE = tagOf(2, LEN)
 const STRING = tagOf(1, LEN)
-/** Tags of AnyValue's members. The last one that is set is the value. */
-const MEMBERS: ReadonlySet<number> = new Set(
-  MESSAGES.AnyValue.map(({ number, kind }) => tagOf(number, WIRE_TYPES[kind])),
-)
 
 const TARGET_KEY: Uint8Array = Buffer.from('target')
 const LEVEL_KEY: Uint8Array = Buffer.from('level')
