@@ -5,6 +5,7 @@
  * message is moved when its length needs more. Varints are canonical. 64-bit integers come as two halves.
  * Source: protobuf.dev/programming-guides/encoding.
  */
+import { copyRange, type Viewed, viewed } from './copy.ts'
 import { varintSize } from './splice.ts'
 
 /** Shorter texts are copied faster byte by byte than by a call. */
@@ -14,9 +15,11 @@ const shortBytesMax = 24
 export class ProtobufWriter {
   bytes: Buffer
   at = 0
+  #into: Viewed
 
   constructor(bytesExpected: number) {
     this.bytes = Buffer.allocUnsafeSlow(Math.max(bytesExpected, 64))
+    this.#into = viewed(this.bytes)
   }
 
   /** The bytes written. A buffer that is much too large is not handed on: a queue would have to hold all of it. */
@@ -110,6 +113,19 @@ export class ProtobufWriter {
     this.at += length
   }
 
+  /** The same as `raw`, for a source that is copied from again and again. */
+  range(source: Viewed, start: number, end: number): void {
+    const length = end - start
+    if (this.at + length > this.bytes.length) this.#grow(length)
+    this.at = copyRange(source, start, end, this.#into, this.at)
+  }
+
+  /** A length and the range. */
+  delimitedRange(source: Viewed, start: number, end: number): void {
+    this.varint(end - start)
+    this.range(source, start, end)
+  }
+
   text(value: string): void {
     const bytes = Buffer.from(value)
     this.delimited(bytes, 0, bytes.length)
@@ -146,5 +162,6 @@ export class ProtobufWriter {
     const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.at + bytesNeeded + 64))
     grown.set(this.bytes.subarray(0, this.at))
     this.bytes = grown
+    this.#into = viewed(grown)
   }
 }

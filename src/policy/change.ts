@@ -5,6 +5,7 @@
  * or bool. What cannot be hashed (arrays, kvlists, bytes) is removed; what is shorter than a cut stays as it is.
  */
 import { readScalar } from '../otlp/any-value.ts'
+import { viewed } from '../otlp/copy.ts'
 import { type Cursor, LEN, tagOf } from '../otlp/cursor.ts'
 import { type Edits, varintSize, writeVarint } from '../otlp/splice.ts'
 import type { Change } from './fields.ts'
@@ -51,9 +52,10 @@ export class ValueChanger {
       return 'removed'
     }
     if (text === 'leave') return 'left'
+    const last = pieces.length - 1
     this.#edits.enter(tag, field, start, end)
-    for (const [index, [, pieceEnd]] of pieces.entries()) this.#edits.cut(values[index], pieceEnd)
-    this.#putString(end, VALUE, text)
+    for (let index = 0; index < last; index++) this.#edits.cut(values[index], pieces[index][1])
+    this.#putString(values[last], pieces[last][1], VALUE, text)
     this.#edits.leave()
     return 'changed'
   }
@@ -62,17 +64,32 @@ export class ValueChanger {
   anyValue(tag: number, field: number, start: number, end: number, changes: readonly Change[]): Changed {
     const text = this.#newText([[start, end]], changes)
     if (text === 'leave') return 'left'
-    this.#edits.cut(field, end)
-    if (text === 'remove') return 'removed'
-    this.#putString(end, tag, text)
+    if (text === 'remove') {
+      this.#edits.cut(field, end)
+      return 'removed'
+    }
+    this.#putString(field, end, tag, text)
     return 'changed'
   }
 
-  /** Writes the changed form of a text, a string field of its own, at `position`. */
-  putText(position: number, tag: number, start: number, end: number, changes: readonly Change[]): void {
+  /** Puts the changed form of the text in `[start, end)`, a string field of its own, where `[from, to)` was. */
+  putText(
+    from: number,
+    to: number,
+    tag: number,
+    start: number,
+    end: number,
+    changes: readonly Change[],
+  ): void {
     // A text that is spelt out and empty means the same as an absent one, and nothing is told of either.
-    const text = this.text(this.#view.subarray(start, end), start < end ? changes : [])
-    this.#edits.putBytes(position, tag, text, 0, text.length)
+    const isChanged = changes.length > 0 && start < end
+    if (!isChanged) this.#edits.putBytes(from, to, tag, this.#cursor, start, end)
+    else this.putPlain(from, to, tag, this.text(this.#view.subarray(start, end), changes))
+  }
+
+  /** Puts `text`, a string field of its own, where `[from, to)` was. */
+  putPlain(from: number, to: number, tag: number, text: Uint8Array): void {
+    this.#edits.putBytes(from, to, tag, viewed(text), 0, text.length)
   }
 
   /** The changed form of a text. */
@@ -106,11 +123,11 @@ export class ValueChanger {
     }
   }
 
-  #putString(position: number, tag: number, text: Buffer): void {
+  #putString(from: number, to: number, tag: number, text: Buffer): void {
     const value = new Uint8Array(1 + varintSize(text.length) + text.length)
     value[0] = STRING
     value.set(text, writeVarint(text.length, value, 1))
-    this.#edits.putBytes(position, tag, value, 0, value.length)
+    this.putPlain(from, to, tag, value)
   }
 
   #hash(text: Uint8Array): Buffer {

@@ -29,6 +29,10 @@ export interface Policy {
   readonly logRecordTarget: TargetReader
   readonly spanEventTarget: TargetReader
   readonly spanTarget: TargetReader
+  /** Whether any event may leave in another carriage than it came in. */
+  readonly rehomes: boolean
+  /** Whether some rule asks what an event is called. */
+  readonly readsEventNames: boolean
   readonly workspace: Workspace
 }
 
@@ -71,16 +75,23 @@ export function compilePolicy(
     new TargetReader(
       paths.map((path) => parseTargetPath(path, problems)).filter((path) => path !== undefined),
     )
+  const targets = {
+    logRecordTarget: reader(spec.target.logRecord),
+    spanEventTarget: reader(spec.target.spanEvent),
+    spanTarget: reader(spec.target.span),
+  }
+  // A field policy may call an event by its `event.name`, whatever its lines ask for.
+  const readsEventNames = lanes.some(({ accept, fields }) => fields.isActive || accept.some(asksEventName))
   const policy: Policy = {
     digest: digestOf(spec),
     lanes,
     decider,
     verdicts,
     subjects: new Memory((target) => decider.subject(target)),
-    logRecordTarget: reader(spec.target.logRecord),
-    spanEventTarget: reader(spec.target.spanEvent),
-    spanTarget: reader(spec.target.span),
-    workspace: new Workspace(lanes, hashKey),
+    ...targets,
+    rehomes: spec.rehome.toLogs || spec.rehome.toTraces,
+    readsEventNames,
+    workspace: new Workspace(lanes, targets, { hashKey, readsEventNames }),
   }
   return { policy: Object.freeze(policy), problems }
 }
@@ -94,6 +105,10 @@ function compileLine(line: AcceptLineSpec, families: ReadonlySet<string>): Accep
     selectors: line.selectors.map((selector) => compileSelector(selector, families)),
     position: line.position,
   }
+}
+
+function asksEventName({ selectors }: AcceptLine): boolean {
+  return selectors.some(({ condition }) => condition !== undefined && condition.eventNames.length > 0)
 }
 
 function selectorTargets(lanes: readonly { readonly accept: readonly AcceptLine[] }[]): ReadonlySet<string> {

@@ -24,8 +24,7 @@ export type FieldWitness = (place: Place, key: string, action: FieldAction) => v
 
 /** Hears of attributes that no rule decided. */
 export interface UndecidedListener {
-  /** The key is the range of the request. */
-  flat(place: Place, action: FieldAction, keyStart: number, keyEnd: number): void
+  flat(place: Place, action: FieldAction, key: ByteString): void
   /** The key is a path joined by dots. */
   nested(place: Place, action: FieldAction, key: string): void
 }

@@ -1,28 +1,37 @@
 /**
- * Enforces a lane's field policy on one message where it lies: reports cuts and new values to the lane's edits.
+ * Enforces a lane's field policy on one message that was read: reports cuts and new values to the lane's edits.
  *
- * One walk over the message's fields, in the order of the document, led by its plan. What stays is not touched;
+ * One walk over the rows of the message, in the order of the document, led by its plan. What stays is not touched;
  * only the path to an edited attribute is rewritten. Every occurrence of a removed key goes. Inside kvlists and
  * arrays each entry is judged by its own path. Pure: it records edits, counts what no rule decided, and tells a
  * witness. No value is ever made known to either.
  */
 import { ARRAY, KVLIST } from '../otlp/any-value.ts'
-import { AttributeReader, usualKeyEnd } from '../otlp/attribute.ts'
+import { AttributeReader } from '../otlp/attribute.ts'
+import { type Viewed, viewed } from '../otlp/copy.ts'
 import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Edits } from '../otlp/splice.ts'
+import { ANY_SHAPE } from '../otlp/usual.ts'
 import { ValueChanger } from './change.ts'
 import { EntryEditor, type FieldListeners, type FieldWitness, type UndecidedListener } from './edit-entry.ts'
-import { latin1, textAt } from './family.ts'
+import { fromByteString, latin1 } from './family.ts'
 import type { Change, FieldAction, FieldContext, PlaceContexts } from './fields.ts'
+import { EVENT_NAME, type Key } from './keys.ts'
 import type { Place } from './place.ts'
-import { ATTRIBUTE, BODY, COUNT, ENTITY, EVENT, EVENT_COUNT, MESSAGE, type Plan, SKIP, TEXT } from './plan.ts'
+import { ATTRIBUTE, BODY, COUNT, ENTITY, EVENT, MESSAGE, type Plan, TEXT } from './plan.ts'
+import type { Reading } from './reading.ts'
 
 const ENTITY_KEYS: ReadonlySet<number> = new Set([tagOf(3, LEN), tagOf(4, LEN)])
 const BODY_TAG = tagOf(5, LEN)
 const EVENT_COUNT_TAG = tagOf(12, VARINT)
 const SCHEMA_URL_TAG = tagOf(3, LEN)
 const uint32Max = 0xffff_ffff
-const eventNameKey = Buffer.from('event.name')
+
+/** What is left to call an item by. */
+const FALLBACK_NAMES: Readonly<Record<'event' | 'span', Viewed>> = {
+  event: viewed(Buffer.from('event')),
+  span: viewed(Buffer.from('span')),
+}
 
 /** The item that is walked. */
 export interface EditedItem {
@@ -32,10 +41,18 @@ export interface EditedItem {
   readonly targetEnd: number
 }
 
+/** A message in a reading: its rows `[first, last)`, and where it ends in the request. */
+export interface Rows {
+  readonly reading: Reading
+  readonly first: number
+  readonly last: number
+  readonly end: number
+}
+
 /** What the walk asks of its caller when it meets an event of a span. */
 export interface SpanHost {
-  /** The event at `[start, end)`: walk it, or cut it. Called in the order of the document. */
-  event(field: number, start: number, end: number): void
+  /** The event in `row` of the reading: walk it, or cut it. Called in the order of the document. */
+  event(reading: Reading, row: number): void
   /** How many events were dropped from the current span. */
   readonly droppedEvents: number
 }
@@ -65,122 +82,90 @@ export class FieldEditor implements FieldListeners {
     this.#values.begin(bytes)
   }
 
-  /** Enforces the policy on the message in `[start, end)`; its frame, if any, was entered by the caller. */
-  message(plan: Plan, start: number, end: number, item: EditedItem, host: SpanHost | undefined): void {
-    const cursor = this.#cursor
-    const edits = this.#edits
+  /** Enforces the policy on the message in `rows`; its frame, if any, was entered by the caller. */
+  message(plan: Plan, rows: Rows, item: EditedItem, host: SpanHost | undefined): void {
+    const { reading, last, end } = rows
+    const { tags, values, keys } = reading
     const context = item.contexts[plan.place]
     const { kinds } = plan
-    let removed = 0
-    let count = 0
-    let countStart = -1
-    let countEnd = -1
-    let eventCount = 0
-    let eventCountStart = -1
-    let eventCountEnd = -1
-    let eventNameStart = 0
-    let eventNameEnd = 0
-    let texts: Map<number, readonly [start: number, end: number]> | undefined
     const isQuiet = this.witness === undefined
-    cursor.at = start
-    while (cursor.at < end) {
-      if (isQuiet) this.#skipPlain(plan, context, end)
-      const field = cursor.at
-      if (field === end) break
-      const tag = cursor.tag(end)
-      const kind = tag < 128 ? kinds[tag] : SKIP
-      switch (kind) {
+    let removed = 0
+    let countRow = -1
+    let isNamed = false
+    let row = rows.first
+    while (row < last) {
+      const tag = tags[row]
+      switch (kinds[tag]) {
         case ATTRIBUTE: {
-          const attributeEnd = cursor.payloadEnd(end)
-          const attributeStart = cursor.at
-          if (this.#editAttribute(tag, field, attributeStart, attributeEnd, plan.place, context)) {
-            removed++
-          } else if (
-            plan.fallbackName === 'event' &&
-            eventNameStart === eventNameEnd &&
-            this.#isEventName(attributeStart, attributeEnd)
-          ) {
-            eventNameStart = this.#attribute.stringStart
-            eventNameEnd = this.#attribute.stringEnd
-          }
-          cursor.at = attributeEnd
+          const key = keys[row]
+          const action = context.attribute(key)
+          const isLeft = action.isPlain && isQuiet && values[row] !== ANY_SHAPE
+          if (!isLeft && this.#editAttribute(reading, row, plan.place, context, key, action)) removed++
           break
         }
-        case TEXT: {
-          const textEnd = cursor.payloadEnd(end)
-          const action = this.#textAction(plan.place, context, plan.texts[tag])
-          if (action.removes || action.changes.length > 0) edits.cut(field, textEnd)
-          if (!action.removes && action.changes.length > 0) {
-            texts ??= new Map()
-            texts.set(tag, [cursor.at, textEnd])
+        case TEXT:
+          if (tag === plan.nameTag) {
+            this.#editName(plan, rows, row, item, isNamed)
+            isNamed = true
+          } else {
+            this.#editText(plan, reading, row, context)
           }
-          cursor.at = textEnd
           break
-        }
-        case MESSAGE: {
-          const child = plan.children[tag]
-          const childEnd = cursor.payloadEnd(end)
-          if (child !== undefined) {
-            edits.enter(tag, field, cursor.at, childEnd)
-            this.message(child, cursor.at, childEnd, item, undefined)
-            edits.leave()
-          }
-          cursor.at = childEnd
-          break
-        }
+        case MESSAGE:
+          this.#editChild(plan, reading, row, item)
+          row = values[row]
+          continue
+        case EVENT:
+          host?.event(reading, row)
+          row = values[row]
+          continue
         case COUNT:
-          count = cursor.uint32(end)
-          countStart = field
-          countEnd = cursor.at
+          countRow = row
           break
-        case BODY: {
-          const bodyEnd = cursor.payloadEnd(end)
-          this.#editBody(field, cursor.at, bodyEnd, item.contexts)
-          cursor.at = bodyEnd
+        case BODY:
+          this.#editBody(reading.fields[row], reading.starts[row], reading.ends[row], item.contexts)
           break
-        }
-        case ENTITY: {
-          const entityEnd = cursor.payloadEnd(end)
-          // Its type and schema_url are text that no line can name: where the unnamed goes, they go.
-          if (context.removesUnlisted || this.#namesRemovedKey(cursor.at, entityEnd, context))
-            edits.cut(field, entityEnd)
-          cursor.at = entityEnd
+        case ENTITY:
+          this.#editEntity(reading, row, context)
           break
-        }
-        case EVENT: {
-          const eventEnd = cursor.payloadEnd(end)
-          host?.event(field, cursor.at, eventEnd)
-          cursor.at = eventEnd
-          break
-        }
-        case EVENT_COUNT:
-          eventCount = cursor.uint32(end)
-          eventCountStart = field
-          eventCountEnd = cursor.at
-          break
-        default:
-          cursor.skip(tag, end)
       }
+      row++
     }
+    if (plan.fallbackName !== undefined && !isNamed) this.#putName(plan, rows, end, end, item)
     // A data point has no such count: a tag of 0 would make the whole request unreadable.
-    if (removed > 0 && plan.countTag !== 0) {
-      if (countStart >= 0) edits.cutEarlier(countStart, countEnd)
-      edits.putVarint(end, plan.countTag, Math.min(count + removed, uint32Max))
-    }
+    if (removed > 0 && plan.countTag !== 0) this.#raiseCount(reading, countRow, plan.countTag, end, removed)
     const droppedEvents = host?.droppedEvents ?? 0
     if (droppedEvents > 0) {
-      if (eventCountStart >= 0) edits.cutEarlier(eventCountStart, eventCountEnd)
-      edits.putVarint(end, EVENT_COUNT_TAG, Math.min(eventCount + droppedEvents, uint32Max))
+      const { countField, countEnd, droppedCount } = reading.events
+      if (countEnd > 0) this.#edits.cutEarlier(countField, countEnd)
+      this.#edits.putVarint(end, EVENT_COUNT_TAG, Math.min(droppedCount + droppedEvents, uint32Max))
     }
-    this.#putTexts(plan, context, end, texts, item, eventNameStart, eventNameEnd)
+  }
+
+  #raiseCount(reading: Reading, row: number, tag: number, end: number, by: number): void {
+    let count = 0
+    if (row >= 0) {
+      this.#cursor.at = reading.starts[row]
+      count = this.#cursor.uint32(reading.ends[row])
+      this.#edits.cutEarlier(reading.fields[row], reading.ends[row])
+    }
+    this.#edits.putVarint(end, tag, Math.min(count + by, uint32Max))
+  }
+
+  #editChild(plan: Plan, reading: Reading, row: number, item: EditedItem): void {
+    const { tags, fields, starts, ends, values } = reading
+    const child = plan.children[tags[row]]
+    if (child === undefined) return
+    this.#edits.enter(tags[row], fields[row], starts[row], ends[row])
+    this.message(child, { reading, first: row + 1, last: values[row], end: ends[row] }, item, undefined)
+    this.#edits.leave()
   }
 
   /** Enforces the policy on an envelope's schema_url, the field `[field, end)` with its text from `start` on. */
   schemaUrl(place: Place, context: FieldContext, field: number, start: number, end: number): void {
     const { removes, changes } = this.#textAction(place, context, '@schema_url')
-    if (!removes && changes.length === 0) return
-    this.#edits.cut(field, end)
-    if (!removes) this.#values.putText(end, SCHEMA_URL_TAG, start, end, changes)
+    if (removes) this.#edits.cut(field, end)
+    else if (changes.length > 0) this.#values.putText(field, end, SCHEMA_URL_TAG, start, end, changes)
   }
 
   /** What a carrier span is called: what the policy leaves of its event's name. `attribute` is its `event.name`. */
@@ -200,71 +185,101 @@ export class FieldEditor implements FieldListeners {
 
   // Attributes.
 
-  /** Steps over attributes in the usual shape that leave as they came, as many as follow each other. */
-  #skipPlain(plan: Plan, context: FieldContext, end: number): void {
-    const cursor = this.#cursor
-    const bytes = this.#bytes
-    const tag = plan.attributeTag
-    const nameLength = plan.fallbackName === 'event' ? eventNameKey.length : 0
-    let next = cursor.at
-    while (next + 6 < end && bytes[next] === tag) {
-      let start = next + 2
-      let size = bytes[next + 1]
-      if (size >= 0x80) {
-        if (bytes[start] >= 0x80) break
-        size = (size & 0x7f) | (bytes[start++] << 7)
-      }
-      const stop = start + size
-      const keyEnd = stop <= end ? usualKeyEnd(bytes, start, stop) : 0
-      if (keyEnd === 0 || keyEnd - start - 2 === nameLength) break
-      if (!context.attribute(cursor, start + 2, keyEnd).isPlain) break
-      next = stop
-    }
-    cursor.at = next
-  }
-
   /** Edits one attribute; true if it was removed. */
   #editAttribute(
-    tag: number,
-    field: number,
-    start: number,
-    end: number,
+    reading: Reading,
+    row: number,
     place: Place,
     context: FieldContext,
+    key: Key,
+    action: FieldAction,
   ): boolean {
-    const attribute = this.#attribute
-    attribute.read(this.#cursor, start, end)
-    const action = context.attribute(this.#cursor, attribute.keyStart, attribute.keyEnd)
-    if (!action.isDecided) this.undecided?.flat(place, action, attribute.keyStart, attribute.keyEnd)
-    this.witness?.(place, textAt(this.#bytes, attribute.keyStart, attribute.keyEnd), action)
+    const tag = reading.tags[row]
+    const field = reading.fields[row]
+    const start = reading.starts[row]
+    const end = reading.ends[row]
+    if (!action.isDecided) this.undecided?.flat(place, action, key.text)
+    this.witness?.(place, fromByteString(key.text), action)
     if (action.removes) {
       this.#edits.cut(field, end)
       return true
     }
-    const { keyStart, keyEnd } = attribute
-    const isScalar = attribute.isScalar(this.#bytes)
-    if (action.changes.length > 0) {
-      const isShort = isScalar && attribute.readString(this.#cursor) && this.#isShort(action.changes)
-      if (isShort) return false
+    if (action.changes.length > 0 && !this.#isShort(reading, row, action.changes)) {
       const change = this.#values.keyValue(tag, field, start, end, action.changes)
       if (change !== 'left') return change === 'removed'
     }
-    if (isScalar) return false
-    const path = [latin1(this.#bytes, keyStart, keyEnd)]
+    if (reading.values[row] !== ANY_SHAPE || this.#isScalar(start, end)) return false
     this.#edits.enter(tag, field, start, end)
-    this.#entries.keyValue(start, end, place, context, path, 0)
+    this.#entries.keyValue(start, end, place, context, [key.text], 0)
     this.#edits.leave()
     return false
   }
 
-  /** Whether the string just read is no longer than any of the changes would leave it. */
-  #isShort(changes: readonly Change[]): boolean {
-    const length = this.#attribute.stringEnd - this.#attribute.stringStart
+  /** Whether the value certainly holds no further attributes. */
+  #isScalar(start: number, end: number): boolean {
+    this.#attribute.read(this.#cursor, start, end)
+    return this.#attribute.isScalar(this.#bytes)
+  }
+
+  /** Whether an attribute is a string no longer than any of the changes would leave it. */
+  #isShort(reading: Reading, row: number, changes: readonly Change[]): boolean {
+    if (reading.values[row] === ANY_SHAPE || !reading.readText(row)) return false
+    const length = reading.textEnd - reading.textStart
     for (const change of changes) if (change.kind !== 'truncate' || length > change.bytesMax) return false
     return true
   }
 
-  // Bodies, texts, entities.
+  // Texts.
+
+  #editText(plan: Plan, reading: Reading, row: number, context: FieldContext): void {
+    const tag = reading.tags[row]
+    const field = reading.fields[row]
+    const end = reading.ends[row]
+    const { removes, changes } = this.#textAction(plan.place, context, plan.texts[tag])
+    if (removes) this.#edits.cut(field, end)
+    else if (changes.length > 0) this.#values.putText(field, end, tag, reading.starts[row], end, changes)
+  }
+
+  /** The name of a span or an event; `isNamed` if it is not the first. A metric's is a text like any other. */
+  #editName(plan: Plan, rows: Rows, row: number, item: EditedItem, isNamed: boolean): void {
+    const { reading } = rows
+    const context = item.contexts[plan.place]
+    if (plan.fallbackName === undefined || !context.text('@name').removes) {
+      this.#editText(plan, reading, row, context)
+      return
+    }
+    this.#textAction(plan.place, context, '@name')
+    if (isNamed) this.#edits.cut(reading.fields[row], reading.ends[row])
+    else this.#putName(plan, rows, reading.fields[row], reading.ends[row], item)
+  }
+
+  /** Puts what a removed name falls back to where `[from, to)` was: a name that is safe. */
+  #putName(plan: Plan, rows: Rows, from: number, to: number, item: EditedItem): void {
+    const context = item.contexts[plan.place]
+    if (plan.fallbackName === undefined || !context.text('@name').removes) return
+    const tag = plan.nameTag
+    const { reading } = rows
+    if (plan.fallbackName === 'event' && this.#readEventName(rows, context)) {
+      this.#values.putText(from, to, tag, reading.textStart, reading.textEnd, context.eventName.changes)
+    } else if (item.targetStart < item.targetEnd) {
+      this.#edits.putBytes(from, to, tag, reading.cursor, item.targetStart, item.targetEnd)
+    } else {
+      const name = FALLBACK_NAMES[plan.fallbackName]
+      this.#edits.putBytes(from, to, tag, name, 0, name.bytes.length)
+    }
+  }
+
+  /** Reads the first `event.name` that stays and is a non-empty string. */
+  #readEventName({ reading, first, last }: Rows, context: FieldContext): boolean {
+    for (let row = first; row < last; row++) {
+      const key = reading.keys[row]
+      if ((key.role & EVENT_NAME) === 0 || context.attribute(key).removes) continue
+      if (reading.readText(row) && reading.textStart < reading.textEnd) return true
+    }
+    return false
+  }
+
+  // Bodies and entities.
 
   #editBody(field: number, start: number, end: number, contexts: PlaceContexts): void {
     const action = this.#textAction('log_record', contexts.log_record, '@body')
@@ -300,51 +315,21 @@ export class FieldEditor implements FieldListeners {
     return isFlat
   }
 
+  #editEntity(reading: Reading, row: number, context: FieldContext): void {
+    const start = reading.starts[row]
+    const end = reading.ends[row]
+    // Its type and schema_url are text that no line can name: where the unnamed goes, they go.
+    if (context.removesUnlisted || this.#namesRemovedKey(start, end, context))
+      this.#edits.cut(reading.fields[row], end)
+  }
+
   /** Whether the EntityRef in `[start, end)` names a key that the lane does not keep: the reference would be orphaned. */
   #namesRemovedKey(start: number, end: number, context: FieldContext): boolean {
     let isOrphan = false
     this.#cursor.eachDelimited(start, end, (tag, _, keyStart, keyEnd) => {
-      if (ENTITY_KEYS.has(tag) && context.attribute(this.#cursor, keyStart, keyEnd).removes) isOrphan = true
+      if (ENTITY_KEYS.has(tag) && context.named(latin1(this.#bytes, keyStart, keyEnd)).removes)
+        isOrphan = true
     })
     return isOrphan
-  }
-
-  /** Whether the attribute just kept is a non-empty string `event.name`: what a removed name of an event becomes. */
-  #isEventName(start: number, end: number): boolean {
-    const attribute = this.#attribute
-    if (attribute.keyEnd - attribute.keyStart !== eventNameKey.length) return false
-    for (let index = 0; index < eventNameKey.length; index++) {
-      if (this.#bytes[attribute.keyStart + index] !== eventNameKey[index]) return false
-    }
-    attribute.read(this.#cursor, start, end)
-    return attribute.readString(this.#cursor) && attribute.stringEnd > attribute.stringStart
-  }
-
-  /** Writes anew the texts that were cut: changed, or fallen back to a name that is safe. */
-  #putTexts(
-    plan: Plan,
-    context: FieldContext,
-    end: number,
-    texts: ReadonlyMap<number, readonly [number, number]> | undefined,
-    item: EditedItem,
-    eventNameStart: number,
-    eventNameEnd: number,
-  ): void {
-    if (texts !== undefined) {
-      for (const [tag, [textStart, textEnd]] of texts) {
-        this.#values.putText(end, tag, textStart, textEnd, context.text(plan.texts[tag]).changes)
-      }
-    }
-    if (plan.fallbackName === undefined || !context.text('@name').removes) return
-    const tag = plan.nameTag
-    if (plan.fallbackName === 'event' && eventNameStart < eventNameEnd) {
-      const { changes } = context.eventName
-      this.#values.putText(end, tag, eventNameStart, eventNameEnd, changes)
-    } else if (item.targetStart < item.targetEnd) {
-      this.#edits.putBytes(end, tag, this.#bytes, item.targetStart, item.targetEnd)
-    } else {
-      const name = Buffer.from(plan.fallbackName)
-      this.#edits.putBytes(end, tag, name, 0, name.length)
-    }
   }
 }

@@ -6,11 +6,12 @@
  * the walk says before each child how far it has come. Scratch of one walk.
  */
 
+import { LEN, tagOf } from '../otlp/cursor.ts'
 import type { Ranges } from '../otlp/scan.ts'
 import type { Carriage } from '../otlp/signal.ts'
 import type { EditedItem } from './edit.ts'
 import type { UndecidedListener } from './edit-entry.ts'
-import { type ByteString, fromByteString, textAt } from './family.ts'
+import { type ByteString, fromByteString } from './family.ts'
 import type { FieldContext } from './fields.ts'
 import type { Judge } from './judge.ts'
 import type { LaneRecord } from './lane-record.ts'
@@ -26,9 +27,12 @@ interface Current {
   keys: UndecidedKeys | undefined
   place: Place
   family: string
-  start: number
-  end: number
+  /** Of an event in its span. */
+  index: number
 }
+
+/** Tag of the resource or scope in its envelope; what else is a part is its schema_url. */
+const MESSAGE_PART = tagOf(1, LEN)
 
 export class FieldPass {
   /** False if no lane of the walk looks at fields. */
@@ -41,8 +45,8 @@ export class FieldPass {
   /** The next part of each that has not been edited. */
   #resourcePart = 0
   #scopePart = 0
-  readonly #item: Current = { keys: undefined, place: 'span', family: '', start: 0, end: 0 }
-  readonly #event: Current = { keys: undefined, place: 'span_event', family: '', start: 0, end: 0 }
+  readonly #item: Current = { keys: undefined, place: 'span', family: '', index: 0 }
+  readonly #event: Current = { keys: undefined, place: 'span_event', family: '', index: 0 }
 
   constructor(natives: readonly LaneRecord[], workspace: Workspace, judge: Judge) {
     this.#records = natives.filter(({ editsFields }) => editsFields)
@@ -50,8 +54,8 @@ export class FieldPass {
     this.#workspace = workspace
     this.#judge = judge
     const undecided: UndecidedListener = {
-      flat: (place, action, start, end) => {
-        countKey(this.#undecidedKeys(place), action, () => textAt(workspace.cursor.bytes, start, end))
+      flat: (place, action, key) => {
+        countKey(this.#undecidedKeys(place), action, () => fromByteString(key))
       },
       nested: (place, action, key) => countKey(this.#undecidedKeys(place), action, () => key),
     }
@@ -84,67 +88,59 @@ export class FieldPass {
   }
 
   #editParts(parts: Ranges, next: number, last: number, limit: number, plan: Plan): number {
-    if (next >= last || parts.fields[next] >= limit) return next
-    let left = next
-    for (const record of this.#records) left = record.editParts(parts, next, last, limit, plan)
-    return left
+    let part = next
+    for (; part < last && parts.fields[part] < limit; part++) {
+      const field = parts.fields[part]
+      const start = parts.starts[part]
+      const end = parts.ends[part]
+      const { cursor, envelope } = this.#workspace
+      cursor.at = field
+      if (cursor.tag(end) === MESSAGE_PART) {
+        envelope.read(plan, start, end)
+        for (const record of this.#records) record.editEnvelope(plan, envelope, field, start, end)
+      } else {
+        for (const record of this.#records) record.editSchemaUrl(plan, field, start, end)
+      }
+    }
+    return part
   }
 
-  /** How `record` is to edit the item in `[start, end)`, whose target `reader` has just read. */
+  /** How `record` is to edit the item in hand, whose target `reader` has just read. */
   item(
     record: LaneRecord,
     carriage: Carriage,
     family: string,
     reader: TargetReader | undefined,
     isDoubtful: boolean,
-    start: number,
-    end: number,
   ): EditedItem {
     const isKnown = reader !== undefined && reader.path >= 0 && !isDoubtful
     this.#item.keys = undefined
     this.#item.family = family
-    this.#item.start = start
-    this.#item.end = end
+    const targetKey = isKnown ? keyOf(reader, reader.path) : ''
     return {
-      contexts: this.#contexts(
-        record,
-        carriage,
-        family,
-        isKnown ? keyOf(reader, reader.path) : '',
-        start,
-        end,
-      ),
+      contexts: this.#contexts(record, carriage, family, targetKey, undefined),
       targetStart: isKnown ? reader.start : 0,
       targetEnd: isKnown ? reader.end : 0,
     }
   }
 
-  /** The same for an event of the span in hand; `path` is the one that gave its target. */
-  event(
-    record: LaneRecord,
-    family: string,
-    reader: TargetReader,
-    path: number,
-    start: number,
-    end: number,
-  ): EditedItem {
+  /** The same for event `index` of the span in hand; `path` is the one that gave its target. */
+  event(record: LaneRecord, family: string, reader: TargetReader, path: number, index: number): EditedItem {
     this.#event.keys = undefined
     this.#event.family = family
-    this.#event.start = start
-    this.#event.end = end
-    const contexts = this.#contexts(record, 'span_event', family, keyOf(reader, path), start, end)
+    this.#event.index = index
+    const contexts = this.#contexts(record, 'span_event', family, keyOf(reader, path), index)
     return { contexts, targetStart: 0, targetEnd: 0 }
   }
 
-  /** What decides on the name of the event in `[start, end)`, which comes to `record` on a carrier span. */
+  /** What decides on the name of an event that comes to `record` on a carrier span: of the span's event `index`, or the record in hand. */
   carriedContext(
     record: LaneRecord,
     carriage: Carriage,
     family: string,
-    start: number,
-    end: number,
+    index: number | undefined,
   ): FieldContext {
-    return this.#contexts(record, carriage, family, '', start, end).span_event
+    return this.#contexts(record, carriage, family, '', index).span_event
   }
 
   #contexts(
@@ -152,16 +148,14 @@ export class FieldPass {
     carriage: Carriage,
     family: string,
     targetKey: ByteString,
-    start: number,
-    end: number,
+    index: number | undefined,
   ): EditedItem['contexts'] {
     const { fields } = record.lane
     // Points have no target, and one in doubt has no family: they cannot answer, so every line that asks applies.
     const answer = carriage === 'data_point' || family === 'ambiguous' ? undefined : family
-    if (!fields.asksEventName || (carriage !== 'log_record' && carriage !== 'span_event')) {
-      return fields.contexts(answer, [], targetKey)
-    }
-    return fields.contexts(answer, this.#judge.eventNames(carriage, start, end), targetKey)
+    const hasName = carriage === 'log_record' || carriage === 'span_event'
+    const names = fields.asksEventName && hasName ? this.#judge.eventNames(index) : noNames
+    return fields.contexts(answer, names, targetKey)
   }
 
   /** Where fields of `place` are counted for the item, or event, in hand. */
@@ -169,8 +163,7 @@ export class FieldPass {
     const current = place === 'span_event' ? this.#event : this.#item
     if (current.keys !== undefined && current.place === place) return current.keys
     const isShared = place === 'resource' || place === 'scope'
-    const [name = ''] =
-      place === 'span_event' ? this.#judge.eventNames('span_event', current.start, current.end) : []
+    const [name = ''] = place === 'span_event' ? this.#judge.eventNames(this.#event.index) : noNames
     current.place = place
     current.keys = this.#workspace.undecided.keysOf(
       isShared ? '' : current.family,
@@ -180,6 +173,8 @@ export class FieldPass {
     return current.keys
   }
 }
+
+const noNames: readonly ByteString[] = Object.freeze([])
 
 /** The key of the attribute that a path reads, or empty. */
 export function keyOf(reader: TargetReader | undefined, path: number): ByteString {

@@ -6,15 +6,14 @@
  * undecided: `unlisted_fields` says what becomes of it.
  *
  * The lines that can apply to an item are known from its place, family and event name; that set is a context.
- * In a context the action on each key is remembered by its bytes, so the price of a key does not grow with the
- * number of lines. Pure: the same key in the same context has the same action.
+ * In a context the action on each key is remembered, so the price of a key does not grow with the number of lines.
+ * Pure: the same key in the same context has the same action.
  */
 import type { FieldRuleSpec } from '../config/config.ts'
 import type { Position } from '../errors.ts'
-import type { Cursor } from '../otlp/cursor.ts'
 import { type Glob, glob } from './accept.ts'
 import { type ByteString, toByteString } from './family.ts'
-import { Memory } from './memory.ts'
+import type { Key } from './keys.ts'
 import { PLACES, type Place } from './place.ts'
 
 /** What changes a value that stays. */
@@ -38,7 +37,19 @@ export interface FieldAction {
 const exemptKeys: ReadonlySet<ByteString> = new Set(['event.name', 'level'])
 const exemptPrefix = 'laneway.'
 
-const nestedRememberedMax = 1024
+/** Keys, and paths of nested entries, whose action a context remembers. */
+const rememberedKeysMax = 1024
+
+/** Keys whose action is at hand; a power of two. The others are found by their text. */
+const atHand = 128
+
+const noAction: FieldAction = {
+  removes: true,
+  changes: [],
+  isDecided: false,
+  isPlain: false,
+  rule: undefined,
+}
 
 interface Rule {
   readonly spec: FieldRuleSpec
@@ -54,7 +65,10 @@ export class FieldContext {
   readonly removesUnlisted: boolean
   readonly #hasExempt: boolean
   readonly #targetKey: ByteString
-  readonly #flat: Memory<FieldAction>
+  /** By the lower bits of a key's id: a key, and the action on it. Made when the first key is asked for. */
+  #keys: (Key | undefined)[] = []
+  #actions: FieldAction[] = []
+  readonly #flat = new Map<ByteString, FieldAction>()
   readonly #nested = new Map<string, FieldAction>()
   readonly #texts = new Map<string, FieldAction>()
   #eventName: FieldAction | undefined
@@ -64,12 +78,34 @@ export class FieldContext {
     this.removesUnlisted = removesUnlisted
     this.#hasExempt = hasExempt
     this.#targetKey = targetKey
-    this.#flat = new Memory((key) => this.#decide([key], this.#isExempt(key)))
   }
 
-  /** What becomes of the attribute with the key in `[start, end)` of the cursor's bytes. */
-  attribute(cursor: Cursor, start: number, end: number): FieldAction {
-    return this.#flat.of(cursor, start, end)
+  /** What becomes of the attribute with this key. */
+  attribute(key: Key): FieldAction {
+    const slot = key.id & (atHand - 1)
+    return this.#keys[slot] === key ? this.#actions[slot] : this.#recall(key, slot)
+  }
+
+  #recall(key: Key, slot: number): FieldAction {
+    if (this.#keys.length === 0) {
+      this.#keys = new Array<Key | undefined>(atHand).fill(undefined)
+      this.#actions = new Array<FieldAction>(atHand).fill(noAction)
+    }
+    const action = this.named(key.text)
+    this.#keys[slot] = key
+    this.#actions[slot] = action
+    return action
+  }
+
+  /** What becomes of the attribute with the key `key`. */
+  named(key: ByteString): FieldAction {
+    let action = this.#flat.get(key)
+    if (action === undefined) {
+      if (this.#flat.size >= rememberedKeysMax) this.#flat.clear()
+      action = this.#decide([key], this.#isExempt(key))
+      this.#flat.set(key, action)
+    }
+    return action
   }
 
   /** What becomes of attribute `event.name`. */
@@ -84,7 +120,7 @@ export class FieldContext {
     const key = JSON.stringify(path)
     let action = this.#nested.get(key)
     if (action === undefined) {
-      if (this.#nested.size >= nestedRememberedMax) this.#nested.clear()
+      if (this.#nested.size >= rememberedKeysMax) this.#nested.clear()
       action = this.#decide(path, false)
       this.#nested.set(key, action)
     }
@@ -103,7 +139,7 @@ export class FieldContext {
 
   #isExempt(key: ByteString): boolean {
     if (!this.#hasExempt) return false
-    return exemptKeys.has(key) || key.startsWith(exemptPrefix) || (key === this.#targetKey && key !== '')
+    return isExemptKey(key) || (key === this.#targetKey && key !== '')
   }
 
   #decide(path: readonly ByteString[], isExempt: boolean): FieldAction {
@@ -174,6 +210,13 @@ interface NameSet {
 
 const anyName: NameSet = { id: 0, passes: undefined }
 
+interface LastAsked {
+  readonly targetKey: ByteString
+  readonly family: string | undefined
+  readonly eventNames: readonly ByteString[]
+  readonly contexts: PlaceContexts | undefined
+}
+
 /** A lane's field policy. */
 export class FieldPolicy {
   /** False where the lane lets every field pass: its items need not be entered. */
@@ -187,6 +230,8 @@ export class FieldPolicy {
   /** By attribute of the target, then family, then set of event names. */
   readonly #contexts = new Map<ByteString, Map<string | undefined, Map<number, PlaceContexts>>>()
   #contextsCount = 0
+  /** What was asked for last: items of one kind follow each other. */
+  #last: LastAsked = { targetKey: '', family: undefined, eventNames: [], contexts: undefined }
   readonly #setsByName = new Map<ByteString, NameSet>()
   readonly #setsByLines = new Map<string, NameSet>()
 
@@ -208,8 +253,30 @@ export class FieldPolicy {
     targetKey: ByteString,
   ): PlaceContexts {
     const asked = this.#asksFamily ? family : undefined
+    const last = this.#last
+    const isLast = last.targetKey === targetKey && last.family === asked && last.eventNames === eventNames
+    if (isLast && last.contexts !== undefined) return last.contexts
     const names = this.asksEventName && eventNames.length > 0 ? this.#namesSet(eventNames) : anyName
-    return this.#contexts.get(targetKey)?.get(asked)?.get(names.id) ?? this.#remember(asked, names, targetKey)
+    const known = this.#contexts.get(targetKey)?.get(asked)?.get(names.id)
+    const contexts = known ?? this.#remember(asked, names, targetKey)
+    this.#last = { targetKey, family: asked, eventNames, contexts }
+    return contexts
+  }
+
+  /**
+   * Whether an attribute `key` in `place` leaves as it came whatever item it is of, its target's attribute apart: so
+   * say the lines that ask nothing of the item, and none of those that do would touch it.
+   */
+  alwaysKeeps(place: Place, key: ByteString): boolean {
+    const isExempt = hasOwnAttributes(place) && isExemptKey(key)
+    for (const { spec, exact, globs } of this.#rules) {
+      if (spec.on.length > 0 && !spec.on.includes(place)) continue
+      if (spec.verb === 'only') return false
+      if (!exact.has(key) && (isExempt || !globs.some((matches) => matches(key)))) continue
+      if (spec.verb !== 'keep') return false
+      if (spec.families.length === 0 && spec.eventNames.length === 0) return true
+    }
+    return isExempt
   }
 
   #remember(family: string | undefined, names: NameSet, targetKey: ByteString): PlaceContexts {
@@ -286,6 +353,10 @@ export class FieldPolicy {
 /** Places whose attributes are an item's own, not those of what is around it or linked from it. */
 function hasOwnAttributes(place: Place): boolean {
   return place === 'span' || place === 'span_event' || place === 'log_record' || place === 'data_point'
+}
+
+function isExemptKey(key: ByteString): boolean {
+  return exemptKeys.has(key) || key.startsWith(exemptPrefix)
 }
 
 function compileRule(spec: FieldRuleSpec): Rule {

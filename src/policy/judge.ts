@@ -5,32 +5,29 @@
  * and what a person should review is noted as a finding. Scratch of one walk.
  */
 import { MalformedRequest } from '../errors.ts'
-import { skipUnwanted } from '../otlp/attribute.ts'
-import { LEN, tagOf, VARINT } from '../otlp/cursor.ts'
+import { LEN, tagOf } from '../otlp/cursor.ts'
 import type { Carriage } from '../otlp/signal.ts'
 import type { Facts } from './accept.ts'
 import type { Policy } from './compile.ts'
 import type { Judged, Subject } from './decide.ts'
 import { type ByteString, fromByteString } from './family.ts'
 import type { FindingKind } from './finding.ts'
+import { EVENT_NAME } from './keys.ts'
+import { EVENT_PLAN, LOG_RECORD_PLAN, SPAN_PLAN } from './plan.ts'
+import type { Notes, Reading } from './reading.ts'
 import type { TargetReader } from './target.ts'
 import type { Verdict } from './verdict.ts'
 
-const LOG_ATTRIBUTE = tagOf(6, LEN)
-const SPAN_ATTRIBUTE = tagOf(9, LEN)
-const SPAN_EVENT = tagOf(11, LEN)
-const SPAN_DROPPED_EVENTS = tagOf(12, VARINT)
-const EVENT_ATTRIBUTE = tagOf(3, LEN)
-
-/** Where an item's attributes and its own name are, by carriage; 0 where it has none. */
-const TAGS: Readonly<Record<Carriage, { readonly attribute: number; readonly name: number }>> = {
-  log_record: { attribute: LOG_ATTRIBUTE, name: tagOf(12, LEN) },
-  span_event: { attribute: EVENT_ATTRIBUTE, name: tagOf(2, LEN) },
-  span: { attribute: SPAN_ATTRIBUTE, name: 0 },
-  data_point: { attribute: 0, name: 0 },
+/** Where an item's attributes are, by carriage; 0 where it has none. */
+const ATTRIBUTES: Readonly<Record<Carriage, number>> = {
+  log_record: tagOf(6, LEN),
+  span_event: tagOf(3, LEN),
+  span: tagOf(9, LEN),
+  data_point: 0,
 }
 
 const conflicted: readonly FindingKind[] = ['conflicted_target']
+const noNames: readonly ByteString[] = Object.freeze([])
 
 /** How an item that was rehomed to a lane is taken by it. */
 const taken = { rehomed: 0, carried: 0, outcome: 'forwarded', reason: '' } as const
@@ -44,6 +41,10 @@ export class Judge {
   /** Index of the current resource and scope in the scan. */
   #resource = 0
   #scope = 0
+  /** The log record in hand, and whether it has been read. */
+  #recordStart = 0
+  #recordEnd = 0
+  #isRecordRead = false
 
   constructor(request: Uint8Array, readers: readonly TargetReader[], policy: Policy, onlyBit: number) {
     this.#request = request
@@ -74,12 +75,28 @@ export class Judge {
     return isDoubted ? this.#doubtful([subject.text], 'log_record') : this.#sure(subject, 'log_record')
   }
 
-  /** The judgment on the log record in `[start, end)`, by its attributes. */
-  judgeLogRecord(start: number, end: number): Judged {
-    const { logRecordTarget } = this.#policy
+  /** The walk has come to the log record in `[start, end)`, which is read when something of it is asked for. */
+  enterRecord(start: number, end: number): void {
+    this.#recordStart = start
+    this.#recordEnd = end
+    this.#isRecordRead = false
+  }
+
+  /** Reads the log record in hand, if that has not been done. */
+  readRecord(): void {
+    if (this.#isRecordRead) return
+    this.#policy.workspace.reading.read(LOG_RECORD_PLAN, this.#recordStart, this.#recordEnd)
+    this.#isRecordRead = true
+  }
+
+  /** The judgment on the log record in hand, by its attributes. */
+  judgeLogRecord(): Judged {
+    const { logRecordTarget, workspace } = this.#policy
+    const { reading } = workspace
+    this.readRecord()
     logRecordTarget.clear('attribute')
-    this.#seeAttributes('attribute', logRecordTarget, LOG_ATTRIBUTE, start, end)
-    return this.#judge('log_record', logRecordTarget, start, end)
+    logRecordTarget.see(reading, reading.notes, 0, reading.notes.count)
+    return this.#judge('log_record', logRecordTarget, this.#recordStart, this.#recordEnd)
   }
 
   /** The judgment on data points, which have no target. */
@@ -87,74 +104,38 @@ export class Judge {
     return this.#sure(this.#policy.decider.none, 'data_point')
   }
 
-  /** Walks a span once: the attributes that may hold its target, and its events, each judged. */
+  /** Reads a span, and judges it and its events, one by one. */
   judgeSpan(start: number, end: number): Judged {
     const { spanTarget, workspace } = this.#policy
-    const { cursor, attribute, events } = workspace
+    const { reading } = workspace
+    const { events, notes } = reading
+    reading.read(SPAN_PLAN, start, end)
+    for (let index = 0; index < events.count; index++) this.#judgeEvent(index)
     spanTarget.clear('attribute')
-    events.clear()
-    cursor.at = start
-    while (cursor.at < end) {
-      const field = skipUnwanted(this.#request, cursor.at, end, SPAN_ATTRIBUTE, spanTarget.keyEnds)
-      cursor.at = field
-      if (field === end) break
-      const tag = cursor.tag(end)
-      if (tag === SPAN_ATTRIBUTE) {
-        const attributeEnd = cursor.payloadEnd(end)
-        attribute.read(cursor, cursor.at, attributeEnd)
-        spanTarget.see('attribute', cursor, attribute)
-      } else if (tag === SPAN_EVENT) {
-        const eventEnd = cursor.payloadEnd(end)
-        this.#readEvent(field, cursor.at, eventEnd)
-        cursor.at = eventEnd
-      } else if (tag === SPAN_DROPPED_EVENTS) {
-        events.droppedCount = cursor.uint32(end)
-        events.countField = field
-        events.countEnd = cursor.at
-      } else {
-        cursor.skip(tag, end)
-      }
-    }
+    spanTarget.see(reading, notes, 0, notes.count)
     return this.#judge('span', spanTarget, start, end)
   }
 
-  /** Judges a span event, its span not yet considered. */
-  #readEvent(field: number, start: number, end: number): void {
+  /** Judges an event of the span in hand, its span not yet considered. */
+  #judgeEvent(index: number): void {
     const { spanEventTarget, workspace } = this.#policy
-    const { events } = workspace
+    const { reading } = workspace
+    const { events } = reading
     spanEventTarget.clear('attribute')
-    this.#seeAttributes('attribute', spanEventTarget, EVENT_ATTRIBUTE, start, end)
-    const judged = this.#judge('span_event', spanEventTarget, start, end)
-    const index = events.add(field, start, end)
-    events.verdicts[index] = this.verdict(judged, 'span_event', start, end)
+    spanEventTarget.see(reading, reading.innerNotes, events.firstNotes[index], events.lastNotes[index])
+    const judged = this.#judge('span_event', spanEventTarget, events.starts[index], events.ends[index])
+    events.names[index] = undefined
+    events.verdicts[index] = this.verdict(
+      judged,
+      'span_event',
+      events.starts[index],
+      events.ends[index],
+      index,
+    )
     events.targetStarts[index] = spanEventTarget.start
     events.targetEnds[index] = spanEventTarget.end
     events.paths[index] = spanEventTarget.path
     events.standIns[index] = judged.standIn
-  }
-
-  /** Lets `reader` see every attribute of the message in `[start, end)`. */
-  #seeAttributes(
-    kind: 'attribute' | 'resource_attribute',
-    reader: TargetReader,
-    attributeTag: number,
-    start: number,
-    end: number,
-  ): void {
-    const { cursor, attribute } = this.#policy.workspace
-    cursor.at = start
-    while (cursor.at < end) {
-      cursor.at = skipUnwanted(this.#request, cursor.at, end, attributeTag, reader.keyEnds)
-      if (cursor.at === end) break
-      const tag = cursor.tag(end)
-      if (tag === attributeTag) {
-        const attributeEnd = cursor.payloadEnd(end)
-        attribute.read(cursor, cursor.at, attributeEnd)
-        reader.see(kind, cursor, attribute)
-      } else {
-        cursor.skip(tag, end)
-      }
-    }
   }
 
   #judge(carriage: Carriage, reader: TargetReader, start: number, end: number): Judged {
@@ -168,7 +149,7 @@ export class Judge {
       const isOfResource = reader.paths[reader.path].kind === 'resource_attribute'
       const ranges = isOfResource
         ? lookup.resourceAttributes(this.#resource)
-        : lookup.fields(TAGS[carriage].attribute, start, end)
+        : lookup.fields(ATTRIBUTES[carriage], start, end)
       const at = cursor.at
       const values = reader.stringsOf(cursor, attribute, ranges)
       cursor.at = at
@@ -203,12 +184,12 @@ export class Judge {
     return { decision, standIn: target, findings: conflicted, about: target }
   }
 
-  /** The verdict on the item in `[start, end)`, with its findings noted. */
-  verdict(judged: Judged, carriage: Carriage, start: number, end: number): Verdict {
+  /** The verdict on the item in `[start, end)`, with its findings noted; `index` is an event's in its span. */
+  verdict(judged: Judged, carriage: Carriage, start: number, end: number, index?: number): Verdict {
     const { decision, findings } = judged
-    const verdict = decision.verdict ?? decision.ask(this.#facts(carriage, start, end))
+    const verdict = decision.verdict ?? decision.ask(this.#facts(carriage, index))
     if (this.#onlyBit !== 0) return { ...verdict, ...taken, native: this.#onlyBit }
-    for (const finding of findings) this.#note(finding, judged.about, verdict, carriage, start, end)
+    for (const finding of findings) this.#note(finding, judged.about, verdict, carriage, start, end, index)
     return verdict
   }
 
@@ -219,12 +200,12 @@ export class Judge {
     carriage: Carriage,
     start: number,
     end: number,
+    index: number | undefined,
   ): void {
     const { findings, lookup } = this.#policy.workspace
-    const { attribute } = TAGS[carriage]
     const isDescribed = kind === 'unreviewed_subsystem'
     // A record that no rule looks into may be unreadable: that is for the backend to say, not for a finding.
-    const [eventName = ''] = isDescribed ? readable(() => this.eventNames(carriage, start, end)) : []
+    const [eventName = ''] = isDescribed ? readable(() => this.eventNames(index)) : noNames
     const { family } = verdict
     findings.add(
       {
@@ -234,17 +215,68 @@ export class Judge {
         eventName: fromByteString(eventName),
         place: undefined,
       },
-      () => (isDescribed ? readable(() => lookup.keys(lookup.fields(attribute, start, end))) : []),
+      () => (isDescribed ? readable(() => lookup.keys(lookup.fields(ATTRIBUTES[carriage], start, end))) : []),
     )
   }
 
-  #facts(carriage: Carriage, start: number, end: number): Facts {
+  #facts(carriage: Carriage, index: number | undefined): Facts {
     const { lookup } = this.#policy.workspace
-    const { attribute, name } = TAGS[carriage]
+    const isEvent = carriage === 'log_record' || carriage === 'span_event'
     return {
-      eventNames: () => lookup.eventNames(attribute, name, start, end),
+      eventNames: () => (isEvent ? this.eventNames(index) : noNames),
       resourceValues: (key) => lookup.strings(lookup.resourceAttributes(this.#resource), key),
     }
+  }
+
+  /**
+   * The names of event `index` of the span in hand, or of the log record in hand, its effective one first: the strings
+   * of attribute `event.name`, else the name that it has beside its attributes.
+   */
+  eventNames(index: number | undefined): readonly ByteString[] {
+    const { workspace, readsEventNames } = this.#policy
+    const { reading, moving } = workspace
+    const { events, innerNotes } = reading
+    if (index === undefined) {
+      if (readsEventNames) this.readRecord()
+      else moving.read(LOG_RECORD_PLAN, this.#recordStart, this.#recordEnd)
+      return this.#namesOf(readsEventNames ? reading : moving)
+    }
+    const known = events.names[index]
+    if (known !== undefined) return known
+    if (!readsEventNames) {
+      moving.read(EVENT_PLAN, events.starts[index], events.ends[index])
+      return this.#namesOf(moving)
+    }
+    const { firstNotes, lastNotes, nameStarts, nameEnds } = events
+    const notes = { notes: innerNotes, first: firstNotes[index], last: lastNotes[index] }
+    const names = this.#names(reading, notes, nameStarts[index], nameEnds[index])
+    events.names[index] = names
+    return names
+  }
+
+  /** The names of the event that was read, alone. */
+  #namesOf(reading: Reading): readonly ByteString[] {
+    const { notes, nameStart, nameEnd } = reading
+    return this.#names(reading, { notes, first: 0, last: notes.count }, nameStart, nameEnd)
+  }
+
+  #names(
+    reading: Reading,
+    { notes, first, last }: { readonly notes: Notes; readonly first: number; readonly last: number },
+    nameStart: number,
+    nameEnd: number,
+  ): readonly ByteString[] {
+    const { names } = this.#policy.workspace
+    let found = noNames
+    for (let note = first; note < last; note++) {
+      const row = notes.rows[note]
+      if ((reading.keys[row].role & EVENT_NAME) === 0 || !reading.readText(row)) continue
+      if (reading.textStart === reading.textEnd) continue
+      const name = names.of(reading.cursor, reading.textStart, reading.textEnd)
+      found = found.length === 0 ? name : [...found, ...name]
+    }
+    if (found.length > 0 || nameStart >= nameEnd) return found
+    return names.of(reading.cursor, nameStart, nameEnd)
   }
 
   #readResource(): void {
@@ -253,14 +285,9 @@ export class Judge {
       reader.clear('resource_attribute')
       for (const [start, end] of lookup.resourceAttributes(this.#resource)) {
         attribute.read(cursor, start, end)
-        reader.see('resource_attribute', cursor, attribute)
+        reader.seeResource(cursor, attribute)
       }
     }
-  }
-  /** The names of an event, its effective one first. */
-  eventNames(carriage: Carriage, start: number, end: number): readonly ByteString[] {
-    const { attribute, name } = TAGS[carriage]
-    return this.#policy.workspace.lookup.eventNames(attribute, name, start, end)
   }
 }
 

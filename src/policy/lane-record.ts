@@ -5,14 +5,14 @@
  * its field policy changes in what it keeps. Scratch: one a lane, reused for every request.
  */
 import { type Cursor, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
-import type { Ranges } from '../otlp/scan.ts'
 import { Edits } from '../otlp/splice.ts'
 import { type EditedItem, FieldEditor, type SpanHost } from './edit.ts'
 import type { FieldContext, PlaceContexts } from './fields.ts'
 import type { PolicyLane } from './lane.ts'
 import { EVENT_PLAN, type Plan, SPAN_PLAN } from './plan.ts'
+import type { Reading } from './reading.ts'
 import { RehomedRequest } from './rehome/request.ts'
-import { SpanEvents } from './span-events.ts'
+import type { SpanEvents } from './span-events.ts'
 
 const ITEM = tagOf(2, LEN)
 const PART_MESSAGE = tagOf(1, LEN)
@@ -39,10 +39,8 @@ export class LaneRecord implements SpanHost {
   readonly editsFields: boolean
   /** How many events of the span in hand were dropped. */
   droppedEvents = 0
-  #events: SpanEvents = new SpanEvents()
   #editEvent: EditEvent = () => ({ contexts: this.#shared, ...noTarget })
   #nextEvent = 0
-  readonly #cursor: Cursor
   /** Contexts of places that belong to no item. */
   readonly #shared: PlaceContexts
 
@@ -52,7 +50,6 @@ export class LaneRecord implements SpanHost {
     this.bit = 1 << index
     this.editor = new FieldEditor(cursor, this.edits, hashKey)
     this.editsFields = lane.fields.isActive
-    this.#cursor = cursor
     this.#shared = lane.fields.contexts(undefined, [], '')
   }
 
@@ -63,42 +60,29 @@ export class LaneRecord implements SpanHost {
     this.items = 0
   }
 
-  /**
-   * Edits the parts of an envelope that lie before `limit`, from part `next` to `last`: its resource or scope
-   * message by `plan`, its schema_url. Returns the first part that is left.
-   */
-  editParts(parts: Ranges, next: number, last: number, limit: number, plan: Plan): number {
-    let part = next
-    for (; part < last && parts.fields[part] < limit; part++) {
-      const field = parts.fields[part]
-      const start = parts.starts[part]
-      const end = parts.ends[part]
-      this.#cursor.at = field
-      if (this.#cursor.tag(end) === PART_MESSAGE) {
-        this.edits.enter(PART_MESSAGE, field, start, end)
-        this.editor.message(plan, start, end, { contexts: this.#shared, ...noTarget }, undefined)
-        this.edits.leave()
-      } else {
-        this.editor.schemaUrl(plan.place, this.#shared[plan.place], field, start, end)
-      }
-    }
-    return part
+  /** Edits the message that an envelope is of, its resource or its scope, which was just read by `plan`. */
+  editEnvelope(plan: Plan, reading: Reading, field: number, start: number, end: number): void {
+    this.edits.enter(PART_MESSAGE, field, start, end)
+    const rows = { reading, first: 0, last: reading.count, end }
+    this.editor.message(plan, rows, { contexts: this.#shared, ...noTarget }, undefined)
+    this.edits.leave()
   }
 
-  /** A log record or metric: `items` is how many a backend counts in it. */
-  take(
-    plan: Plan,
-    items: number,
-    field: number,
-    start: number,
-    end: number,
-    edited: EditedItem | undefined,
-  ): void {
+  /** Edits the schema_url of an envelope: the field `[field, end)` with its text from `start` on. */
+  editSchemaUrl(plan: Plan, field: number, start: number, end: number): void {
+    this.editor.schemaUrl(plan.place, this.#shared[plan.place], field, start, end)
+  }
+
+  /** A log record or metric stays: `items` is how many a backend counts in it. */
+  take(items: number): void {
     this.edits.kept++
     this.items += items
-    if (edited === undefined) return
+  }
+
+  /** Edits the log record or metric that was just taken, as it was read. */
+  edit(plan: Plan, field: number, start: number, end: number, reading: Reading, edited: EditedItem): void {
     this.edits.enter(ITEM, field, start, end)
-    this.editor.message(plan, start, end, edited, undefined)
+    this.editor.message(plan, { reading, first: 0, last: reading.count, end }, edited, undefined)
     this.edits.leave()
   }
 
@@ -132,32 +116,34 @@ export class LaneRecord implements SpanHost {
     field: number,
     start: number,
     end: number,
-    events: SpanEvents,
+    reading: Reading,
     edited: EditedItem,
     editEvent: EditEvent,
   ): void {
     this.edits.kept++
     this.items++
-    this.#events = events
     this.#editEvent = editEvent
     this.#nextEvent = 0
     this.droppedEvents = 0
     this.edits.enter(ITEM, field, start, end)
-    this.editor.message(SPAN_PLAN, start, end, edited, this)
+    this.editor.message(SPAN_PLAN, { reading, first: 0, last: reading.count, end }, edited, this)
     this.edits.leave()
   }
 
   /** Called by the editor for each event of the span in hand. */
-  event(field: number, start: number, end: number): void {
+  event(reading: Reading, row: number): void {
     const index = this.#nextEvent++
-    const verdict = this.#events.verdicts[index]
+    const verdict = reading.events.verdicts[index]
+    const field = reading.fields[row]
+    const end = reading.ends[row]
     if ((verdict.native & this.bit) === 0) {
       this.edits.cut(field, end)
       if (verdict.outcome === 'dropped') this.droppedEvents++
       return
     }
-    this.edits.enter(EVENT, field, start, end)
-    this.editor.message(EVENT_PLAN, start, end, this.#editEvent(this, index), undefined)
+    this.edits.enter(EVENT, field, reading.starts[row], end)
+    const rows = { reading, first: row + 1, last: reading.values[row], end }
+    this.editor.message(EVENT_PLAN, rows, this.#editEvent(this, index), undefined)
     this.edits.leave()
   }
 

@@ -1,11 +1,11 @@
 /**
  * What a field policy can touch, message by message: a table by tag instead of a walk for each signal.
  *
- * Every field named here has a number below 16, so its tag is one byte; all others are stepped over.
+ * Every field that can be edited has a number below 16, so its tag is one byte; what is not named here is stepped over.
  * Source: opentelemetry-proto 1.11, {common,resource,trace,logs,metrics}/v1.
  */
 
-import { LEN, tagOf, VARINT } from '../otlp/cursor.ts'
+import { FIXED32, FIXED64, LEN, tagOf, VARINT } from '../otlp/cursor.ts'
 import type { Place } from './place.ts'
 
 export const SKIP = 0
@@ -25,6 +25,8 @@ export const ENTITY = 6
 export const EVENT = 7
 /** `dropped_events_count`. */
 export const EVENT_COUNT = 8
+/** An id, a time or flags: no rule names it, but an item that moves takes it along. */
+export const FACT = 9
 
 export interface Plan {
   readonly place: Place
@@ -40,6 +42,8 @@ export interface Plan {
   readonly fallbackName: 'event' | 'span' | undefined
   /** Tag of the field that is `@name`, or 0. */
   readonly nameTag: number
+  /** Tag of the field that an event is called by where it has no `event.name`, or 0. */
+  readonly eventNameTag: number
   /** Tag of `dropped_attributes_count`, or 0. */
   readonly countTag: number
 }
@@ -50,11 +54,13 @@ interface PlanSpec {
   readonly texts?: Readonly<Record<number, string>>
   readonly messages?: Readonly<Record<number, Plan>>
   readonly others?: Readonly<Record<number, number>>
+  readonly facts?: readonly number[]
   readonly fallbackName?: 'event' | 'span'
+  readonly eventName?: number
 }
 
 function plan(place: Place, spec: PlanSpec): Plan {
-  const kinds = new Uint8Array(128)
+  const kinds = new Uint8Array(256)
   const children = new Array<Plan | undefined>(128).fill(undefined)
   const texts = new Array<string>(128).fill('')
   const countTag = spec.count === undefined ? 0 : tagOf(spec.count, VARINT)
@@ -68,10 +74,14 @@ function plan(place: Place, spec: PlanSpec): Plan {
     kinds[tagOf(Number(field), LEN)] = MESSAGE
     children[tagOf(Number(field), LEN)] = child
   }
+  // After the messages: an event is one, and more.
   for (const [tag, kind] of Object.entries(spec.others ?? {})) kinds[Number(tag)] = kind
+  for (const tag of spec.facts ?? []) kinds[tag] = FACT
   const nameTag = Math.max(0, texts.indexOf('@name'))
   const attributeTag = spec.attributes === undefined ? 0 : tagOf(spec.attributes, LEN)
-  return { place, attributeTag, kinds, children, texts, fallbackName: spec.fallbackName, nameTag, countTag }
+  const eventNameTag = spec.eventName === undefined ? 0 : tagOf(spec.eventName, LEN)
+  const { fallbackName } = spec
+  return { place, attributeTag, kinds, children, texts, fallbackName, nameTag, eventNameTag, countTag }
 }
 
 export const RESOURCE_PLAN: Plan = plan('resource', {
@@ -91,12 +101,16 @@ export const LOG_RECORD_PLAN: Plan = plan('log_record', {
   count: 7,
   texts: { 3: '@severity_text', 12: '@event_name' },
   others: { [tagOf(5, LEN)]: BODY },
+  facts: [tagOf(1, FIXED64), tagOf(8, FIXED32), tagOf(9, LEN), tagOf(10, LEN), tagOf(11, FIXED64)],
+  eventName: 12,
 })
 
 export const EVENT_PLAN: Plan = plan('span_event', {
   attributes: 3,
   count: 4,
   texts: { 2: '@name' },
+  facts: [tagOf(1, FIXED64)],
+  eventName: 2,
   fallbackName: 'event',
 })
 
@@ -107,9 +121,14 @@ export const SPAN_PLAN: Plan = plan('span', {
   attributes: 9,
   count: 10,
   texts: { 3: '@trace_state', 5: '@name' },
-  messages: { 13: LINK_PLAN, 15: STATUS_PLAN },
+  messages: { 11: EVENT_PLAN, 13: LINK_PLAN, 15: STATUS_PLAN },
   others: { [tagOf(11, LEN)]: EVENT, [tagOf(12, VARINT)]: EVENT_COUNT },
   fallbackName: 'span',
+})
+
+/** What a span's events take along when they leave it. */
+export const SPAN_FACTS_PLAN: Plan = plan('span', {
+  facts: [tagOf(1, LEN), tagOf(2, LEN), tagOf(4, LEN), tagOf(16, FIXED32)],
 })
 
 const EXEMPLAR_PLAN = plan('exemplar', { attributes: 7 })

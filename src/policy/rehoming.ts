@@ -5,10 +5,12 @@
  * where its span does not go. The items are built into one request a lane, which is taken when the walk is done.
  */
 
+import { viewed } from '../otlp/copy.ts'
 import type { Judged } from './decide.ts'
 import type { ByteString } from './family.ts'
 import { type FieldPass, keyOf } from './field-pass.ts'
 import type { LaneRecord } from './lane-record.ts'
+import { EVENT_PLAN, SPAN_FACTS_PLAN } from './plan.ts'
 import { addCarriedEvent } from './rehome/carrier.ts'
 import type { TextRange } from './rehome/field.ts'
 import { RehomedRequest } from './rehome/request.ts'
@@ -55,29 +57,33 @@ export class Rehoming {
     for (const { rehomed } of this.#records) rehomed.scope(starts[scope], ends[scope])
   }
 
-  /** Moves the log record that was read last, with the target that `reader` read, to the traces lanes in `lanes`. */
-  logRecord(verdict: Verdict, reader: TargetReader, judged: Judged, start: number, end: number): void {
+  /** Moves the log record in hand, with the target that `reader` read, to where its verdict says. */
+  logRecord(verdict: Verdict, reader: TargetReader, judged: Judged): void {
+    if (verdict.rehomed === 0) return
     const { rehomedRecord } = this.#workspace
     const target = this.#target(reader.start, reader.end, judged.standIn)
     this.#move(verdict.rehomed, undefined, (record, out) => {
-      const context = this.#fields.carriedContext(record, 'log_record', verdict.family, start, end)
+      const context = this.#fields.carriedContext(record, 'log_record', verdict.family, undefined)
       rehomedRecord.addCarrierSpan(out, target, (name, attribute) =>
         record.carrierName(name, attribute, context),
       )
     })
   }
 
-  /** Moves events of the span in `[start, end)`, which was judged last, to where their verdicts say. */
-  spanEvents(start: number, end: number, reader: TargetReader): void {
-    const { events, span, rehomedEvent } = this.#workspace
-    span.read(this.#request, start, end)
+  /** Moves events of the span in `[spanStart, spanEnd)`, which is in hand, to where their verdicts say. */
+  spanEvents(reader: TargetReader, spanStart: number, spanEnd: number): void {
+    const { reading, moving, span, rehomedEvent } = this.#workspace
+    const { events } = reading
+    moving.read(SPAN_FACTS_PLAN, spanStart, spanEnd)
+    span.read(moving)
     for (let index = 0; index < events.count; index++) {
-      const { rehomed, carried } = events.verdicts[index]
+      const { rehomed, carried, family } = events.verdicts[index]
       if ((rehomed | carried) === 0) continue
       const ownKey = keyOf(reader, events.paths[index])
       // No attribute gave the target, so none is left out: not even one whose key is empty.
-      const key = ownKey === '' ? undefined : Buffer.from(ownKey, 'latin1')
-      rehomedEvent.read(this.#request, events.starts[index], events.ends[index], key)
+      const [start, end] = [events.starts[index], events.ends[index]]
+      moving.read(EVENT_PLAN, start, end)
+      rehomedEvent.read(moving, start, end, ownKey === '' ? undefined : ownKey)
       const target = this.#target(
         events.targetStarts[index],
         events.targetEnds[index],
@@ -85,9 +91,7 @@ export class Rehoming {
       )
       this.#move(rehomed, index, (_, out) => rehomedEvent.addLogRecord(out, span, target))
       this.#move(carried, index, (record, out) => {
-        const { family } = events.verdicts[index]
-        const [eventStart, eventEnd] = [events.starts[index], events.ends[index]]
-        const context = this.#fields.carriedContext(record, 'span_event', family, eventStart, eventEnd)
+        const context = this.#fields.carriedContext(record, 'span_event', family, index)
         addCarriedEvent(out, rehomedEvent, span, (name, attribute) =>
           record.carrierName(name, attribute, context),
         )
@@ -118,8 +122,8 @@ export class Rehoming {
 
   /** A target as bytes: a range of the request, or, for a doubtful one, what stands for it. */
   #target(start: number, end: number, standIn: ByteString | undefined): TextRange {
-    if (standIn === undefined) return { bytes: this.#request, start, end }
-    const bytes = Buffer.from(standIn, 'latin1')
-    return { bytes, start: 0, end: bytes.length }
+    if (standIn === undefined) return { source: this.#workspace.reading.cursor, start, end }
+    const source = viewed(Buffer.from(standIn, 'latin1'))
+    return { source, start: 0, end: source.bytes.length }
   }
 }

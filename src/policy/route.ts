@@ -51,6 +51,7 @@ export interface Routing {
 
 const RESOURCE = tagOf(1, LEN)
 const SCOPE = tagOf(2, LEN)
+
 export function route(request: Uint8Array, signal: Signal, policy: Policy, witness?: Witness): Routing {
   const listener = witness === undefined ? undefined : createListener(witness)
   const routing = new Walk(request, signal, policy, { only: undefined, listener }).run()
@@ -96,9 +97,13 @@ class Walk {
       : []
     const { logRecordTarget, spanTarget, spanEventTarget } = policy
     const readers = { logs: [logRecordTarget], traces: [spanTarget, spanEventTarget], metrics: [] }
-    policy.workspace.lookup.begin()
     this.#judge = new Judge(request, readers[signal], policy, only?.bit ?? 0)
     this.#fields = new FieldPass(this.#natives, policy.workspace, this.#judge)
+    const { reading, envelope, moving } = policy.workspace
+    const isPlain = !this.#fields.isActive && !policy.rehomes
+    reading.begin(request, listener !== undefined ? 'all' : isPlain ? 'roles' : 'edits')
+    envelope.begin(request, 'all')
+    moving.begin(request, 'all')
     for (const record of this.#natives) {
       record.begin(request)
       record.editor.witness = listener?.fieldsOf(record)
@@ -181,24 +186,28 @@ class Walk {
   /** One log record; `judged` where its scope's name has decided. */
   #logRecord(item: number, judged: Judged | undefined): void {
     const { logRecordTarget, workspace, verdicts } = this.#policy
-    const { scan, rehomedRecord } = workspace
+    const { scan, moving, rehomedRecord } = workspace
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
-    const judgment = judged ?? this.#judge.judgeLogRecord(start, end)
+    this.#judge.enterRecord(start, end)
+    const judgment = judged ?? this.#judge.judgeLogRecord()
     let verdict = this.#judge.verdict(judgment, 'log_record', start, end)
     if (verdict.rehomed !== 0) {
-      rehomedRecord.read(this.#request, start, end)
+      moving.read(LOG_RECORD_PLAN, start, end)
+      rehomedRecord.read(moving, start, end)
       if (!rehomedRecord.hasSpan) verdict = verdicts.withoutSpan(verdict)
     }
+    if (verdict.native !== 0 && this.#fields.isActive) this.#judge.readRecord()
     this.#takeItem(item, LOG_RECORD_PLAN, verdict, 1, logRecordTarget, judgment)
-    this.#rehoming.logRecord(verdict, logRecordTarget, judgment, start, end)
+    this.#rehoming.logRecord(verdict, logRecordTarget, judgment)
   }
 
   // Spans and their events.
 
   #span(item: number): void {
     const { spanTarget, workspace, verdicts } = this.#policy
-    const { scan, events, counts } = workspace
+    const { scan, reading, counts } = workspace
+    const { events } = reading
     const field = scan.items.fields[item]
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
@@ -220,60 +229,40 @@ class Walk {
     this.#fields.scopeBefore(field)
     for (const record of this.#natives) {
       if ((verdict.native & record.bit) === 0) record.edits.cut(field, end)
-      else if (record.editsFields) this.#takeEditedSpan(record, item, verdict, judged)
-      else record.takeSpan(field, start, end, events)
+      else if (!record.editsFields) record.takeSpan(field, start, end, events)
+      else {
+        const edited = this.#fields.item(
+          record,
+          'span',
+          verdict.family,
+          spanTarget,
+          judged.standIn !== undefined,
+        )
+        record.takeEditedSpan(field, start, end, reading, edited, this.#editEvent)
+      }
     }
-    if (moved !== 0) this.#rehoming.spanEvents(start, end, this.#policy.spanEventTarget)
-  }
-
-  #takeEditedSpan(record: LaneRecord, item: number, verdict: Verdict, judged: Judged): void {
-    const { spanTarget, workspace } = this.#policy
-    const { scan, events } = workspace
-    const start = scan.items.starts[item]
-    const end = scan.items.ends[item]
-    const edited = this.#fields.item(
-      record,
-      'span',
-      verdict.family,
-      spanTarget,
-      judged.standIn !== undefined,
-      start,
-      end,
-    )
-    record.takeEditedSpan(scan.items.fields[item], start, end, events, edited, this.#editEvent)
+    if (moved !== 0) this.#rehoming.spanEvents(this.#policy.spanEventTarget, start, end)
   }
 
   readonly #editEvent = (record: LaneRecord, index: number): EditedItem => {
     const { spanEventTarget, workspace } = this.#policy
-    const { verdicts, paths, starts, ends } = workspace.events
+    const { verdicts, paths } = workspace.reading.events
     this.#listener?.event(index)
-    return this.#fields.event(
-      record,
-      verdicts[index].family,
-      spanEventTarget,
-      paths[index],
-      starts[index],
-      ends[index],
-    )
+    return this.#fields.event(record, verdicts[index].family, spanEventTarget, paths[index], index)
   }
 
   // Metrics.
 
   #metrics(first: number, last: number): void {
-    const { scan, cursor } = this.#policy.workspace
+    const { scan, cursor, reading } = this.#policy.workspace
     const judged = this.#judge.judgePoints()
     for (let item = first; item < last; item++) {
       const start = scan.items.starts[item]
       const end = scan.items.ends[item]
       const points = countDataPoints(cursor, start, end)
-      this.#takeItem(
-        item,
-        METRIC_PLAN,
-        this.#judge.verdict(judged, 'data_point', start, end),
-        points,
-        undefined,
-        judged,
-      )
+      const verdict = this.#judge.verdict(judged, 'data_point', start, end)
+      if (verdict.native !== 0 && this.#fields.isActive) reading.read(METRIC_PLAN, start, end)
+      this.#takeItem(item, METRIC_PLAN, verdict, points, undefined, judged)
     }
   }
 
@@ -298,7 +287,7 @@ class Walk {
     reader: TargetReader | undefined,
     judged: Judged,
   ): void {
-    const { scan, counts } = this.#policy.workspace
+    const { scan, counts, reading } = this.#policy.workspace
     const field = scan.items.fields[item]
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
@@ -306,22 +295,13 @@ class Walk {
     counts.add(verdict, items)
     this.#fields.scopeBefore(field)
     for (const record of this.#natives) {
-      if ((verdict.native & record.bit) === 0) {
-        record.edits.cut(field, end)
-      } else {
-        const carriage = verdict.carriage
-        const edited = record.editsFields
-          ? this.#fields.item(
-              record,
-              carriage,
-              verdict.family,
-              reader,
-              judged.standIn !== undefined,
-              start,
-              end,
-            )
-          : undefined
-        record.take(plan, items, field, start, end, edited)
+      if ((verdict.native & record.bit) === 0) record.edits.cut(field, end)
+      else if (!record.editsFields) record.take(items)
+      else {
+        const isDoubtful = judged.standIn !== undefined
+        const edited = this.#fields.item(record, verdict.carriage, verdict.family, reader, isDoubtful)
+        record.take(items)
+        record.edit(plan, field, start, end, reading, edited)
       }
     }
   }
@@ -386,7 +366,7 @@ class Walk {
 
   #eventHead(index: number, verdict: Verdict): WitnessedHead {
     const { spanEventTarget, workspace } = this.#policy
-    const { targetStarts, targetEnds, paths, standIns } = workspace.events
+    const { targetStarts, targetEnds, paths, standIns } = workspace.reading.events
     const path = paths[index]
     const isKnown = path >= 0 && standIns[index] === undefined
     const target = isKnown ? latin1(this.#request, targetStarts[index], targetEnds[index]) : undefined

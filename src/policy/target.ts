@@ -5,11 +5,13 @@
  * exceptions. An attribute that is no string, or that is given twice with different values, is present and
  * in doubt. Disagreement between two paths is no conflict: they are fallbacks.
  */
-import { type AttributeReader, wantKey } from '../otlp/attribute.ts'
+import type { AttributeReader } from '../otlp/attribute.ts'
 import type { Cursor } from '../otlp/cursor.ts'
 import { bytesEqual } from '../otlp/scan.ts'
 import { type ByteString, latin1, toByteString } from './family.ts'
+import { TARGET } from './keys.ts'
 import type { TargetPath } from './path.ts'
+import type { Notes, Reading } from './reading.ts'
 
 /** What one path reads from one item. */
 const ABSENT = 0
@@ -24,7 +26,7 @@ export type TargetReading = 'absent' | 'string' | 'doubted' | 'conflict'
 
 interface Slot {
   readonly kind: TargetPath['kind']
-  readonly key: Uint8Array
+  readonly key: ByteString
   state: number
   start: number
   end: number
@@ -37,8 +39,8 @@ export class TargetReader {
   readonly usesResource: boolean
   /** One slot a path; those of `scope_name` stay absent. */
   readonly #slots: readonly Slot[]
-  /** The wanted keys as `skipUnwanted` asks for them. */
-  readonly keyEnds: Uint8Array = new Uint8Array(256)
+  /** The keys of the item's own attributes that may give its target. */
+  readonly ownKeys: readonly ByteString[]
   readonly #excepted: readonly (readonly Uint8Array[])[]
 
   /** After `settle`: the range of the target in the request. */
@@ -52,15 +54,13 @@ export class TargetReader {
     this.usesResource = paths.some(({ kind }) => kind === 'resource_attribute')
     this.#slots = paths.map((path) => ({
       kind: path.kind,
-      key: Buffer.from(path.key, 'utf8'),
+      key: path.kind === 'attribute' ? path.ownKey : toByteString(path.key),
       state: ABSENT,
       start: 0,
       end: 0,
     }))
     this.#excepted = paths.map((path) => [...path.except].map((value) => Buffer.from(value, 'utf8')))
-    paths.forEach((path, index) => {
-      if (path.kind !== 'scope_name') wantKey(this.keyEnds, this.#slots[index].key)
-    })
+    this.ownKeys = paths.filter(({ kind }) => kind === 'attribute').map(({ ownKey }) => ownKey)
   }
 
   /** Whether the scope's name in `bytes[start, end)` decides before any attribute is looked at; sets the range. */
@@ -79,32 +79,32 @@ export class TargetReader {
     for (const slot of this.#slots) if (slot.kind === kind) slot.state = ABSENT
   }
 
-  /** Looks at the attribute that `reader` has just read, of the item or of its resource. */
-  see(kind: 'attribute' | 'resource_attribute', cursor: Cursor, reader: AttributeReader): void {
-    const length = reader.keyEnd - reader.keyStart
-    if (this.keyEnds[length < 255 ? length : 255] !== 0) this.#take(kind, cursor, reader, length)
+  /** Looks at those of the notes `[first, last)` that may give the target of the item that was read. */
+  see(reading: Reading, notes: Notes, first: number, last: number): void {
+    for (let note = first; note < last; note++) {
+      const row = notes.rows[note]
+      const key = reading.keys[row]
+      if ((key.role & TARGET) === 0) continue
+      for (let index = 0; index < this.#slots.length; index++) {
+        const slot = this.#slots[index]
+        if (slot.kind !== 'attribute' || slot.key !== key.text) continue
+        const isText = reading.readText(row)
+        const { textStart, textEnd, doubt } = reading
+        take(slot, reading.cursor.bytes, isText ? (doubt ? DOUBTED : STRING) : CONFLICT, textStart, textEnd)
+      }
+    }
   }
 
-  #take(kind: TargetPath['kind'], cursor: Cursor, reader: AttributeReader, length: number): void {
-    const { bytes } = cursor
-    for (let index = 0; index < this.#slots.length; index++) {
-      const slot = this.#slots[index]
-      if (slot.kind !== kind || slot.key.length !== length || !startsAt(slot.key, bytes, reader.keyStart))
-        continue
+  /** Looks at the attribute of the resource that `reader` has just read. */
+  seeResource(cursor: Cursor, reader: AttributeReader): void {
+    for (const slot of this.#slots) {
+      if (slot.kind !== 'resource_attribute' || slot.key.length !== reader.keyEnd - reader.keyStart) continue
+      if (slot.key !== latin1(cursor.bytes, reader.keyStart, reader.keyEnd)) continue
       const at = cursor.at
-      const isString = reader.readString(cursor)
+      const isText = reader.readString(cursor)
       cursor.at = at
-      if (!isString) {
-        slot.state = CONFLICT
-      } else if (slot.state === ABSENT) {
-        slot.state = reader.doubt ? DOUBTED : STRING
-        slot.start = reader.stringStart
-        slot.end = reader.stringEnd
-      } else if (slot.state !== CONFLICT) {
-        const first = bytes.subarray(slot.start, slot.end)
-        if (!bytesEqual(first, bytes.subarray(reader.stringStart, reader.stringEnd))) slot.state = CONFLICT
-        else if (reader.doubt) slot.state = DOUBTED
-      }
+      const { stringStart, stringEnd, doubt } = reader
+      take(slot, cursor.bytes, isText ? (doubt ? DOUBTED : STRING) : CONFLICT, stringStart, stringEnd)
     }
   }
 
@@ -150,6 +150,20 @@ export class TargetReader {
       if (value.length === end - start && startsAt(value, bytes, start)) return false
     }
     return true
+  }
+}
+
+/** Notes in a slot what its attribute was given once more: a string in `[start, end)`, if it is one. */
+function take(slot: Slot, bytes: Uint8Array, state: number, start: number, end: number): void {
+  if (state === CONFLICT) {
+    slot.state = CONFLICT
+  } else if (slot.state === ABSENT) {
+    slot.state = state
+    slot.start = start
+    slot.end = end
+  } else if (slot.state !== CONFLICT) {
+    if (!bytesEqual(bytes.subarray(slot.start, slot.end), bytes.subarray(start, end))) slot.state = CONFLICT
+    else if (state === DOUBTED) slot.state = DOUBTED
   }
 }
 

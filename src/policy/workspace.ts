@@ -7,14 +7,23 @@
 import { AttributeReader } from '../otlp/attribute.ts'
 import { Cursor } from '../otlp/cursor.ts'
 import { Scan } from '../otlp/scan.ts'
+import type { ByteString } from './family.ts'
 import { type Finding, FindingSink } from './finding.ts'
+import {
+  createKeyTraits,
+  MOVING_EVENT_ROLES,
+  NAMED_EVENT_ROLES,
+  NO_EVENT_ROLES,
+  type TargetReaders,
+} from './key-traits.ts'
 import type { PolicyLane } from './lane.ts'
 import { LaneRecord } from './lane-record.ts'
 import { Lookup } from './lookup.ts'
+import { Memory } from './memory.ts'
+import { Reading } from './reading.ts'
 import { RehomedEvent } from './rehome/event.ts'
 import { RehomedRecord } from './rehome/record.ts'
 import { SpanContext } from './rehome/span.ts'
-import { SpanEvents } from './span-events.ts'
 import { UndecidedFields } from './undecided.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -23,17 +32,33 @@ export class Workspace {
   readonly cursor: Cursor = new Cursor()
   readonly attribute: AttributeReader = new AttributeReader()
   readonly lookup: Lookup
+  /** The item in hand; the resource, or scope, around it, which is edited before the item is; an event that moves. */
+  readonly reading: Reading
+  readonly envelope: Reading
+  readonly moving: Reading
+  /** One list for each name of events, however often it occurs. */
+  readonly names: Memory<readonly ByteString[]> = new Memory((name) => [name])
   /** One a lane, in the order of the configuration. */
   readonly lanes: readonly LaneRecord[]
   readonly counts: VerdictCounts = new VerdictCounts()
   readonly findings: FindingSink = new FindingSink()
   readonly undecided: UndecidedFields = new UndecidedFields()
-  readonly events: SpanEvents = new SpanEvents()
   readonly span: SpanContext = new SpanContext()
   readonly rehomedEvent: RehomedEvent = new RehomedEvent()
   readonly rehomedRecord: RehomedRecord = new RehomedRecord()
 
-  constructor(lanes: readonly PolicyLane[], hashKey: Uint8Array) {
+  /** `readsEventNames`: whether some rule asks what an event is called. */
+  constructor(
+    lanes: readonly PolicyLane[],
+    targets: TargetReaders,
+    { hashKey, readsEventNames }: { readonly hashKey: Uint8Array; readonly readsEventNames: boolean },
+  ) {
+    let keys = 0
+    const number = (): number => keys++
+    const roles = readsEventNames ? NAMED_EVENT_ROLES : NO_EVENT_ROLES
+    this.reading = new Reading(createKeyTraits(targets, lanes, roles), number)
+    this.envelope = new Reading(createKeyTraits(targets, lanes, NO_EVENT_ROLES), number)
+    this.moving = new Reading(createKeyTraits(targets, lanes, MOVING_EVENT_ROLES), number)
     this.lookup = new Lookup(this.cursor, this.attribute, this.scan)
     this.lanes = lanes.map((lane, index) => new LaneRecord(lane, index, this.cursor, hashKey))
   }

@@ -1,6 +1,7 @@
 import { deepStrictEqual, equal } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
+import { viewed } from '../../src/otlp/copy.ts'
 import { Edits, varintSize, writeVarint } from '../../src/otlp/splice.ts'
 import { varintBytes } from '../oracle/wire-tree.ts'
 
@@ -9,7 +10,7 @@ type Node =
   | {
       readonly kind: 'leaf'
       readonly size: number
-      readonly cut: 'no' | 'now' | 'late'
+      readonly cut: 'no' | 'now' | 'late' | 'replaced'
       readonly isItem: boolean
       readonly put: number
     }
@@ -34,7 +35,7 @@ const { node } = fc.letrec<{ node: Node }>((tie) => ({
     fc.record({
       kind: fc.constant('leaf' as const),
       size: fc.oneof(fc.nat(5), fc.constantFrom(31, 32, 33, 120, 127, 128, 300)),
-      cut: fc.constantFrom('no' as const, 'now' as const, 'late' as const),
+      cut: fc.constantFrom('no' as const, 'now' as const, 'late' as const, 'replaced' as const),
       isItem: fc.boolean(),
       put: fc.constantFrom(0, 0, 0, 1, 40),
     }),
@@ -108,6 +109,10 @@ function record(edits: Edits, nodes: readonly Node[], start: number, isFramed = 
     const field = at
     if (one.kind === 'leaf') {
       at += 1 + varintSize(one.size) + one.size
+      if (one.cut === 'replaced' && one.put > 1) {
+        edits.putBytes(field, at, LITERAL, viewed(new Uint8Array(one.put + 2).fill(7)), 1, one.put + 1)
+        continue
+      }
       if (one.cut === 'late' && isFramed) late.push([field, at])
       else if (one.cut !== 'no') edits.cut(field, at)
       else if (one.isItem) edits.kept++
@@ -131,7 +136,8 @@ function record(edits: Edits, nodes: readonly Node[], start: number, isFramed = 
 /** One byte stands for a varint field, more for a field of so many bytes. */
 function put(edits: Edits, position: number, size: number): void {
   if (size === 1) edits.putVarint(position, COUNT, 300)
-  else if (size > 0) edits.putBytes(position, LITERAL, new Uint8Array(size + 2).fill(7), 1, size + 1)
+  else if (size > 0)
+    edits.putBytes(position, position, LITERAL, viewed(new Uint8Array(size + 2).fill(7)), 1, size + 1)
 }
 
 t.test('edits of any tree of frames give the bytes that building it anew gives', async (t) => {
@@ -165,11 +171,11 @@ t.test('a splice that was taken is not changed by what is recorded next', async 
   const source = Buffer.from([0x0a, 0x01, 0x31, 0x0a, 0x01, 0x32])
   const edits = new Edits()
   edits.cut(0, 3)
-  edits.putBytes(6, 0x0a, source, 0, 0)
+  edits.putBytes(6, 6, 0x0a, viewed(source), 0, 0)
   const first = edits.take(source)
   edits.reset()
   edits.cut(3, 6)
-  edits.putBytes(6, 0x12, source, 0, 1)
+  edits.putBytes(6, 6, 0x12, viewed(source), 0, 1)
   t.ok(edits.take(source))
   const bytes = Buffer.alloc(first?.byteLength ?? 0)
   first?.write(bytes, 0)

@@ -2,14 +2,19 @@
  * Rehomes a whole request, as a lane would that takes the items that `choose` gives a target: by the builders of
  * bytes on one side, by the reference on the other. Not a test itself.
  */
+import { viewed } from '../../src/otlp/copy.ts'
 import { Cursor, LEN, tagOf } from '../../src/otlp/cursor.ts'
 import { Scan } from '../../src/otlp/scan.ts'
+import { toByteString } from '../../src/policy/family.ts'
+import { EVENT_PLAN, LOG_RECORD_PLAN, SPAN_FACTS_PLAN } from '../../src/policy/plan.ts'
 import { addCarriedEvent } from '../../src/policy/rehome/carrier.ts'
 import { RehomedEvent } from '../../src/policy/rehome/event.ts'
+import type { TextRange } from '../../src/policy/rehome/field.ts'
 import { RehomedRecord } from '../../src/policy/rehome/record.ts'
 import { type RehomedBytes, RehomedRequest } from '../../src/policy/rehome/request.ts'
 import { SpanContext } from '../../src/policy/rehome/span.ts'
 import { decode, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
+import { read } from './readings.ts'
 import { carrierOfEvent, carrierOfRecord, hasSpan, recordOfEvent } from './rehome-reference.ts'
 
 /** The target that item number `index` is rehomed under; undefined for one that is not. */
@@ -34,17 +39,14 @@ export function rehome(request: Uint8Array, way: Way, choose: Choose, targetKey?
   scan.walk(request)
   out.begin(request)
   const payloads: Uint8Array[] = []
-  const key = targetKey === undefined ? undefined : Buffer.from(targetKey)
-  const take = (
-    start: number,
-    end: number,
-  ): { bytes: Uint8Array; start: number; end: number } | undefined => {
+  const key = targetKey === undefined ? undefined : toByteString(targetKey)
+  const take = (start: number, end: number): TextRange | undefined => {
     const target = choose(payloads.length)
     payloads.push(request.subarray(start, end))
     if (target === undefined) return undefined
     // Somewhere inside of other bytes, as in a request.
     const bytes = Buffer.from(`<${target}>`)
-    return { bytes, start: 1, end: bytes.length - 1 }
+    return { source: viewed(bytes), start: 1, end: bytes.length - 1 }
   }
   const { resources, scopes, items, firstScope, firstItem } = scan
   for (let resource = 0; resource < resources.count; resource++) {
@@ -55,15 +57,15 @@ export function rehome(request: Uint8Array, way: Way, choose: Choose, targetKey?
         const [start, end] = [items.starts[item], items.ends[item]]
         if (way === 'records_to_traces') {
           const target = take(start, end)
-          record.read(request, start, end)
+          record.read(read(LOG_RECORD_PLAN, request, start, end), start, end)
           if (target !== undefined && record.hasSpan) record.addCarrierSpan(out, target)
           continue
         }
-        span.read(request, start, end)
+        span.read(read(SPAN_FACTS_PLAN, request, start, end))
         for (const [eventStart, eventEnd] of eventsOf(request, start, end)) {
           const target = take(eventStart, eventEnd)
           if (target === undefined) continue
-          event.read(request, eventStart, eventEnd, key)
+          event.read(read(EVENT_PLAN, request, eventStart, eventEnd), eventStart, eventEnd, key)
           if (way === 'events_to_logs') event.addLogRecord(out, span, target)
           else addCarriedEvent(out, event, span)
         }

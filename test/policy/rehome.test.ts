@@ -1,12 +1,15 @@
 /** Each row of the contract's table of rehomed items, and each "else" in it, by example; then the envelopes. */
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import { viewed } from '../../src/otlp/copy.ts'
+import { EVENT_PLAN, LOG_RECORD_PLAN, SPAN_FACTS_PLAN } from '../../src/policy/plan.ts'
 import { addCarriedEvent } from '../../src/policy/rehome/carrier.ts'
 import { RehomedEvent } from '../../src/policy/rehome/event.ts'
 import { RehomedRecord } from '../../src/policy/rehome/record.ts'
 import { RehomedRequest } from '../../src/policy/rehome/request.ts'
 import { SpanContext } from '../../src/policy/rehome/span.ts'
 import { decode, encode, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
+import { read } from './readings.ts'
 import { stringAttribute } from './rehome-reference.ts'
 import { rehome } from './rehome-whole.ts'
 
@@ -173,8 +176,8 @@ t.test('only the attribute that gave the target is left out, wherever it occurs'
   const out = new RehomedRequest()
   const bytes = encode('Span.Event', { attributes })
   out.begin(bytes)
-  event.read(bytes, 0, bytes.length, undefined)
-  event.addLogRecord(out, new SpanContext(), { bytes: Buffer.from('x'), start: 0, end: 1 })
+  event.read(read(EVENT_PLAN, bytes), 0, bytes.length, undefined)
+  event.addLogRecord(out, new SpanContext(), { source: viewed(Buffer.from('x')), start: 0, end: 1 })
   const request = decode('ExportLogsServiceRequest', out.take()?.bytes ?? new Uint8Array())
   t.strictSame(firstItem(request).attributes, [...attributes, mark('span_event')], 'none, if none gave it')
 })
@@ -341,7 +344,7 @@ t.test('a record has a span to ride on only if both ids are valid', async (t) =>
   const record = new RehomedRecord()
   for (const [traceId, spanId, expected] of rows) {
     const bytes = encode('LogRecord', { traceId, spanId })
-    record.read(bytes, 0, bytes.length)
+    record.read(read(LOG_RECORD_PLAN, bytes), 0, bytes.length)
     t.equal(record.hasSpan, expected, `${traceId} ${spanId}`)
   }
 })
@@ -382,15 +385,15 @@ t.test('of ids that are given twice the last one counts, even if it is none', as
     ['a1', 'b2', '00'].map((byte) => encode('Span', { [field]: byte.repeat(size) }))
   const [traces, spans, parents] = [twice('traceId', 16), twice('spanId', 8), twice('parentSpanId', 8)]
   const context = new SpanContext()
-  const read = (...parts: readonly Uint8Array[]): readonly number[] => {
+  const idsOf = (...parts: readonly Uint8Array[]): readonly number[] => {
     const bytes = Buffer.concat(parts)
-    context.read(bytes, 0, bytes.length)
+    context.read(read(SPAN_FACTS_PLAN, bytes))
     return [context.traceIdAt, context.spanIdAt, context.parentSpanIdAt]
   }
-  t.strictSame(read(traces[0], traces[1]), [20, -1, -1])
-  t.strictSame(read(spans[0], spans[1]), [-1, 12, -1])
-  t.strictSame(read(parents[0], parents[1]), [-1, -1, 12])
-  t.strictSame(read(traces[0], traces[2], spans[0], spans[2], parents[0], parents[2]), [-1, -1, -1])
+  t.strictSame(idsOf(traces[0], traces[1]), [20, -1, -1])
+  t.strictSame(idsOf(spans[0], spans[1]), [-1, 12, -1])
+  t.strictSame(idsOf(parents[0], parents[1]), [-1, -1, 12])
+  t.strictSame(idsOf(traces[0], traces[2], spans[0], spans[2], parents[0], parents[2]), [-1, -1, -1])
 })
 
 t.test('the lane may name the carrier other than its event', async (t) => {
@@ -401,9 +404,9 @@ t.test('the lane may name the carrier other than its event', async (t) => {
   const eventBytes = encode('Span.Event', { name: 'secret' })
   const rename = (name: Uint8Array): Uint8Array => Buffer.from(`not ${Buffer.from(name).toString()}`)
   out.begin(bytes)
-  record.read(bytes, 0, bytes.length)
-  record.addCarrierSpan(out, { bytes, start: 0, end: 0 }, rename)
-  event.read(eventBytes, 0, eventBytes.length, undefined)
+  record.read(read(LOG_RECORD_PLAN, bytes), 0, bytes.length)
+  record.addCarrierSpan(out, { source: viewed(bytes), start: 0, end: 0 }, rename)
+  event.read(read(EVENT_PLAN, eventBytes), 0, eventBytes.length, undefined)
   addCarriedEvent(out, event, new SpanContext(), rename)
   addCarriedEvent(out, event, new SpanContext(), () => new Uint8Array())
   const taken = out.take()
@@ -496,8 +499,9 @@ t.test('a request without items is none, and what was taken is not touched by wh
   t.equal(out.take(), undefined)
   const add = (times: number): Uint8Array => {
     out.begin(bytes)
-    record.read(bytes, 0, bytes.length)
-    for (let time = 0; time < times; time++) record.addCarrierSpan(out, { bytes, start: 0, end: 0 })
+    record.read(read(LOG_RECORD_PLAN, bytes), 0, bytes.length)
+    for (let time = 0; time < times; time++)
+      record.addCarrierSpan(out, { source: viewed(bytes), start: 0, end: 0 })
     return out.take()?.bytes ?? new Uint8Array()
   }
   const one = add(1)

@@ -3,72 +3,54 @@
  *
  *     3 KeyValue 3 KeyValue 1 time 3 KeyValue   ─►   6 KeyValue 6 KeyValue 6 KeyValue
  *
- * Those that stand next to each other are copied at once, and their tags are written anew in the copy. Keys are
- * looked at only as long as one that is left out is still to come: SDKs write those first, if at all.
+ * Those that stand next to each other are copied at once, and their tags are written over in the copy.
  */
-import { Cursor } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
+import type { Key } from '../keys.ts'
+import type { Reading } from '../reading.ts'
 
 export interface Attributes {
-  readonly bytes: Uint8Array
-  /** Payload of the message that they are in. */
-  readonly start: number
-  readonly end: number
+  /** Of the message that they are in, and of all that is in it. */
+  readonly reading: Reading
   /** Their tag there, and where they go; one byte each. */
   readonly from: number
   readonly to: number
-  /** How many are left out, */
-  readonly replaced: number
-  /** and whether the one whose payload is `[start, end)` is. */
-  readonly isReplaced: (start: number, end: number) => boolean
 }
 
-/** Scratch of one builder. */
-export class AttributeMover {
-  readonly #cursor = new Cursor()
-  readonly #copied = new Cursor()
-
-  move(writer: ProtobufWriter, attributes: Attributes): void {
-    const { bytes, end, from, to } = attributes
-    const cursor = this.#cursor
-    cursor.reset(bytes, attributes.start)
-    let left = attributes.replaced
-    let run = cursor.at
-    while (cursor.at < end) {
-      const field = cursor.at
-      const tag = cursor.tag(end)
-      if (tag === from) {
-        const payloadEnd = cursor.payloadEnd(end)
-        const start = cursor.at
-        cursor.at = payloadEnd
-        const isReplaced = left > 0 && attributes.isReplaced(start, payloadEnd)
-        if (isReplaced) left--
-        else if (bytes[field] === from) continue
-        this.#copy(writer, attributes, run, field)
-        // A tag that is longer than it needs to be cannot be written over.
-        if (!isReplaced) {
-          writer.byte(to)
-          writer.delimited(bytes, start, payloadEnd)
-        }
-      } else {
-        this.#copy(writer, attributes, run, field)
-        cursor.skip(tag, end)
-      }
-      run = cursor.at
-    }
-    this.#copy(writer, attributes, run, end)
+/** Writes the attributes, but for those whose key `isLeftOut` names. */
+export function moveAttributes(
+  writer: ProtobufWriter,
+  attributes: Attributes,
+  isLeftOut: (key: Key) => boolean,
+): void {
+  const { reading, from } = attributes
+  const { tags, keys, count } = reading
+  let row = 0
+  while (row < count) {
+    const start = row
+    while (row < count && tags[row] === from && !isLeftOut(keys[row]) && isNext(reading, start, row)) row++
+    if (row > start) copyRun(writer, attributes, start, row)
+    else row++
   }
+}
 
-  /** Copies the attributes in `[start, end)`, nothing else being there. */
-  #copy(writer: ProtobufWriter, { bytes, to }: Attributes, start: number, end: number): void {
-    if (start === end) return
-    const copied = this.#copied
-    const before = writer.at
-    writer.raw(bytes, start, end)
-    copied.reset(writer.bytes, before)
-    while (copied.at < writer.at) {
-      writer.bytes[copied.at++] = to
-      copied.at = copied.payloadEnd(writer.at)
-    }
+/** Whether the attribute in `row` can be copied with those from `start` on: it stands behind them, its tag in one byte. */
+function isNext({ fields, ends, cursor, tags }: Reading, start: number, row: number): boolean {
+  if (row === start) return true
+  const isOfOneByte = cursor.bytes[fields[row]] === tags[row] && cursor.bytes[fields[start]] === tags[start]
+  return fields[row] === ends[row - 1] && isOfOneByte
+}
+
+function copyRun(writer: ProtobufWriter, { reading, to }: Attributes, first: number, last: number): void {
+  const { fields, starts, ends, tags, cursor } = reading
+  const start = fields[first]
+  // A tag that is longer than it needs to be cannot be written over.
+  if (cursor.bytes[start] !== tags[first]) {
+    writer.byte(to)
+    writer.delimitedRange(cursor, starts[first], ends[first])
+    return
   }
+  const shift = writer.at - start
+  writer.range(cursor, start, ends[last - 1])
+  for (let row = first; row < last; row++) writer.bytes[fields[row] + shift] = to
 }

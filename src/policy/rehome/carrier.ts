@@ -8,6 +8,7 @@
  * Source: contract, section "Rehomed items", second row, and "accept" for events of a span that no lane takes.
  */
 import { hash } from 'node:crypto'
+import { type Viewed, viewed } from '../../otlp/copy.ts'
 import { FIXED32, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 import type { RehomedEvent } from './event.ts'
@@ -37,9 +38,9 @@ const kindInternal = 1
  */
 export type CarrierName = (name: Uint8Array, attribute: Uint8Array | undefined) => Uint8Array
 
-/** What a carrier takes from its event. Offsets into `bytes`; -1 where there is nothing. */
+/** What a carrier takes from its event. Offsets into `source`; -1 where there is nothing. */
 export interface Carried {
-  readonly bytes: Uint8Array
+  readonly source: Viewed
   /** Payload of the event's message as it came: its hash is the carrier's id. */
   readonly start: number
   readonly end: number
@@ -54,36 +55,37 @@ export interface Carried {
   readonly flags: number
   readonly timeAt: number
   /** The attribute that says how it came, as KeyValue bytes. */
-  readonly rehomed: Uint8Array
+  readonly rehomed: Viewed
 }
 
 /** Starts a carrier in `out`, up to the tag of its event: the caller writes length and payload, then `out.close()`. */
 export function openCarrier(out: RehomedRequest, carried: Carried, carrierName?: CarrierName): void {
-  const { bytes, nameStart, nameEnd, timeAt, rehomed } = carried
+  const { source, nameStart, nameEnd, timeAt, rehomed } = carried
   out.openSpan()
   const { writer } = out
-  writeId(writer, TRACE_ID, bytes, carried.traceIdAt, traceIdBytes)
-  writeSpanId(writer, bytes, carried.start, carried.end)
-  writeId(writer, PARENT_SPAN_ID, bytes, carried.parentSpanIdAt, spanIdBytes)
+  writeId(writer, TRACE_ID, source, carried.traceIdAt, traceIdBytes)
+  writeSpanId(writer, source.bytes, carried.start, carried.end)
+  writeId(writer, PARENT_SPAN_ID, source, carried.parentSpanIdAt, spanIdBytes)
   if (carrierName === undefined) {
-    writeText(writer, NAME, bytes, nameStart, nameEnd)
+    writeText(writer, NAME, source, nameStart, nameEnd)
   } else {
     const { eventNameStart, eventNameEnd } = carried
+    const { bytes } = source
     const attribute = eventNameStart < eventNameEnd ? bytes.subarray(eventNameStart, eventNameEnd) : undefined
-    const name = carrierName(bytes.subarray(nameStart, nameEnd), attribute)
-    writeText(writer, NAME, name, 0, name.length)
+    const name = viewed(carrierName(bytes.subarray(nameStart, nameEnd), attribute))
+    writeText(writer, NAME, name, 0, name.bytes.length)
   }
   writer.byte(KIND)
   writer.byte(kindInternal)
-  writeTime(writer, START_TIME, bytes, timeAt)
-  writeTime(writer, END_TIME, bytes, timeAt)
+  writeTime(writer, START_TIME, source, timeAt)
+  writeTime(writer, END_TIME, source, timeAt)
   if (carried.flags !== 0) {
     writer.byte(FLAGS_FIRST)
     writer.byte(FLAGS_SECOND)
     writer.fixed32(carried.flags)
   }
   writer.byte(ATTRIBUTE)
-  writer.delimited(rehomed, 0, rehomed.length)
+  writer.delimitedRange(rehomed, 0, rehomed.bytes.length)
   writer.byte(EVENT)
 }
 
@@ -94,28 +96,24 @@ export function addCarriedEvent(
   span: SpanContext,
   carrierName?: CarrierName,
 ): void {
-  const { bytes, start, end, nameStart, nameEnd, eventNameStart, eventNameEnd, timeAt } = event
+  const { source, start, end, nameStart, nameEnd, eventNameStart, eventNameEnd, timeAt } = event
   const { traceIdAt, parentSpanIdAt, flags } = span
-  const rehomed = REHOMED.span_event
-  openCarrier(
-    out,
-    {
-      bytes,
-      start,
-      end,
-      traceIdAt,
-      parentSpanIdAt,
-      nameStart,
-      nameEnd,
-      eventNameStart,
-      eventNameEnd,
-      flags,
-      timeAt,
-      rehomed,
-    },
-    carrierName,
-  )
-  out.writer.delimited(bytes, start, end)
+  const carried = {
+    source,
+    start,
+    end,
+    traceIdAt,
+    parentSpanIdAt,
+    nameStart,
+    nameEnd,
+    eventNameStart,
+    eventNameEnd,
+    flags,
+    timeAt,
+    rehomed: REHOMED.span_event,
+  }
+  openCarrier(out, carried, carrierName)
+  out.writer.delimitedRange(source, start, end)
   out.close()
 }
 

@@ -9,10 +9,13 @@
  * behind: in a LogRecord their numbers mean something else.
  * Source: contract, section "Rehomed items", first row.
  */
-import { AttributeReader } from '../../otlp/attribute.ts'
+import type { Viewed } from '../../otlp/copy.ts'
 import { Cursor, FIXED32, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
-import { AttributeMover } from './attributes.ts'
+import type { ByteString } from '../family.ts'
+import { EVENT_NAME, type Key, LEVEL, MESSAGE_TEXT } from '../keys.ts'
+import type { Reading } from '../reading.ts'
+import { moveAttributes } from './attributes.ts'
 import {
   isText,
   REHOMED,
@@ -32,7 +35,7 @@ import { severityNumber } from './severity.ts'
 import type { SpanContext } from './span.ts'
 
 const EVENT_TIME = tagOf(1, FIXED64)
-const EVENT_NAME = tagOf(2, LEN)
+const NAME = tagOf(2, LEN)
 const EVENT_ATTRIBUTE = tagOf(3, LEN)
 const EVENT_DROPPED = tagOf(4, VARINT)
 const KEY_VALUE_VALUE = tagOf(2, LEN)
@@ -49,93 +52,84 @@ const RECORD_SPAN_ID = tagOf(10, LEN)
 const OBSERVED_TIME = tagOf(11, FIXED64)
 const RECORD_EVENT_NAME = tagOf(12, LEN)
 
-const EVENT_NAME_KEY: Uint8Array = Buffer.from('event.name')
-const LEVEL_KEY: Uint8Array = Buffer.from('level')
-const MESSAGE_KEY: Uint8Array = Buffer.from('message')
-
 /** How Rust names an event that has no message: `event <file>:<line>`. It says where, not what. */
 const CALL_SITE: Uint8Array = Buffer.from('event ')
 
-/** Scratch: one Span.Event. Read once, written for as many lanes as take it. */
+/** Scratch: one Span.Event. Read once, written for as many lanes as take it. Offsets into `source`. */
 export class RehomedEvent {
-  bytes: Uint8Array = new Uint8Array(0)
+  source: Viewed = new Cursor()
   start = 0
   end = 0
   timeAt = -1
   nameStart = 0
   nameEnd = 0
-  #dropped = 0
-  #targetKey: Uint8Array | undefined
   /** Range of attribute `event.name`; empty if it has none that is a non-empty string. */
   eventNameStart = 0
   eventNameEnd = 0
-  #hasEventName = false
+  #reading: Reading | undefined
+  #dropped = 0
+  #targetKey: ByteString | undefined
   #hasLevel = false
   #levelStart = 0
   #levelEnd = 0
-  #hasMessage = false
+  /** Range of the first attribute `message`, a KeyValue; empty if there is none. */
   #messageStart = 0
   #messageEnd = 0
   readonly #cursor = new Cursor()
-  readonly #attribute = new AttributeReader()
-  readonly #mover = new AttributeMover()
-  /** How many attributes the record has elsewhere: its target, its level. */
-  #replaced = 0
-  readonly #isReplaced = (start: number, end: number): boolean => {
-    this.#attribute.read(this.#cursor, start, end)
-    const { keyStart, keyEnd } = this.#attribute
-    return isText(LEVEL_KEY, this.bytes, keyStart, keyEnd) || this.#isTarget()
-  }
+  /** What the record has elsewhere: its target, its level. */
+  readonly #isReplaced = (key: Key): boolean => (key.role & LEVEL) !== 0 || key.text === this.#targetKey
 
   /**
-   * Reads the event whose payload is `[start, end)`. `targetKey`: the key of the attribute that gave its target,
-   * which a log record does not need; undefined if no attribute did.
+   * Takes the event that was read, all of it, whose payload is `[start, end)`. `targetKey`: the key of the attribute
+   * that gave its target, which a log record does not need; undefined if no attribute did.
    */
-  read(request: Uint8Array, start: number, end: number, targetKey: Uint8Array | undefined): void {
-    const cursor = this.#cursor
-    cursor.reset(request, start)
-    this.bytes = request
+  read(reading: Reading, start: number, end: number, targetKey: ByteString | undefined): void {
+    const { tags, starts, ends, cursor } = reading
+    this.source = cursor
+    this.#cursor.reset(cursor.bytes, 0)
     this.start = start
     this.end = end
     this.timeAt = -1
     this.nameStart = 0
     this.nameEnd = 0
-    this.#dropped = 0
-    this.#targetKey = targetKey
-    this.#hasEventName = false
     this.eventNameStart = 0
     this.eventNameEnd = 0
+    this.#reading = reading
+    this.#dropped = 0
+    this.#targetKey = targetKey
     this.#hasLevel = false
     this.#levelStart = 0
     this.#levelEnd = 0
-    this.#hasMessage = false
-    this.#replaced = 0
-    while (cursor.at < end) {
-      const tag = cursor.tag(end)
-      if (tag === EVENT_ATTRIBUTE) {
-        this.#readAttribute(cursor.payloadEnd(end))
-      } else if (tag === EVENT_NAME) {
-        this.nameEnd = cursor.payloadEnd(end)
-        this.nameStart = cursor.at
-        cursor.at = this.nameEnd
-      } else if (tag === EVENT_DROPPED) {
-        this.#dropped = cursor.uint32(end)
-      } else {
-        const at = cursor.at
-        cursor.skip(tag, end)
-        if (tag === EVENT_TIME) this.timeAt = timeAt(request, at)
+    this.#messageStart = 0
+    this.#messageEnd = 0
+    for (let at = 0; at < reading.count; at++) {
+      switch (tags[at]) {
+        case EVENT_ATTRIBUTE:
+          if (reading.keys[at].role !== 0) this.#readAttribute(reading, at)
+          break
+        case NAME:
+          this.nameStart = starts[at]
+          this.nameEnd = ends[at]
+          break
+        case EVENT_DROPPED:
+          this.#cursor.at = starts[at]
+          this.#dropped = this.#cursor.uint32(ends[at])
+          break
+        case EVENT_TIME:
+          this.timeAt = timeAt(cursor.bytes, starts[at])
+          break
       }
     }
   }
 
   /** Adds the event as a log record of `target` to `out`. */
   addLogRecord(out: RehomedRequest, span: SpanContext, target: TextRange): void {
-    const { bytes } = this
-    out.openLogRecord(target.bytes, target.start, target.end)
+    const { source } = this
+    out.openLogRecord(target)
     const { writer } = out
-    writeTime(writer, TIME, bytes, this.timeAt)
-    writeCount(writer, SEVERITY_NUMBER, severityNumber(bytes, this.#levelStart, this.#levelEnd))
-    writeText(writer, SEVERITY_TEXT, bytes, this.#levelStart, this.#levelEnd)
+    writeTime(writer, TIME, source, this.timeAt)
+    writeCount(writer, SEVERITY_NUMBER, severityNumber(source.bytes, this.#levelStart, this.#levelEnd))
+    writeText(writer, SEVERITY_TEXT, source, this.#levelStart, this.#levelEnd)
     this.#writeBody(writer)
     this.#writeAttributes(writer)
     writeCount(writer, DROPPED, this.#dropped)
@@ -143,78 +137,62 @@ export class RehomedEvent {
       writer.byte(FLAGS)
       writer.fixed32(span.flags)
     }
-    writeId(writer, TRACE_ID, bytes, span.traceIdAt, traceIdBytes)
-    writeId(writer, RECORD_SPAN_ID, bytes, span.spanIdAt, spanIdBytes)
-    writeTime(writer, OBSERVED_TIME, bytes, this.timeAt)
+    writeId(writer, TRACE_ID, source, span.traceIdAt, traceIdBytes)
+    writeId(writer, RECORD_SPAN_ID, source, span.spanIdAt, spanIdBytes)
+    writeTime(writer, OBSERVED_TIME, source, this.timeAt)
     if (this.#hasEventName) {
-      writeText(writer, RECORD_EVENT_NAME, bytes, this.eventNameStart, this.eventNameEnd)
+      writeText(writer, RECORD_EVENT_NAME, source, this.eventNameStart, this.eventNameEnd)
     } else {
-      writeText(writer, RECORD_EVENT_NAME, bytes, this.nameStart, this.nameEnd)
+      writeText(writer, RECORD_EVENT_NAME, source, this.nameStart, this.nameEnd)
     }
     out.close()
   }
 
-  #readAttribute(end: number): void {
-    const cursor = this.#cursor
-    const attribute = this.#attribute
-    const { bytes } = this
-    const start = cursor.at
-    attribute.read(cursor, start, end)
-    const { keyStart, keyEnd } = attribute
-    const isLevel = isText(LEVEL_KEY, bytes, keyStart, keyEnd)
-    if (isLevel || this.#isTarget()) this.#replaced++
-    if (isLevel && !this.#hasLevel) {
+  get #hasEventName(): boolean {
+    return this.eventNameStart < this.eventNameEnd
+  }
+
+  #readAttribute(reading: Reading, row: number): void {
+    const { role } = reading.keys[row]
+    if ((role & LEVEL) !== 0 && !this.#hasLevel) {
       this.#hasLevel = true
-      if (attribute.readString(cursor)) {
-        this.#levelStart = attribute.stringStart
-        this.#levelEnd = attribute.stringEnd
+      if (reading.readText(row)) {
+        this.#levelStart = reading.textStart
+        this.#levelEnd = reading.textEnd
       }
-    } else if (!this.#hasEventName && isText(EVENT_NAME_KEY, bytes, keyStart, keyEnd)) {
-      if (attribute.readString(cursor) && attribute.stringEnd > attribute.stringStart) {
-        this.#hasEventName = true
-        this.eventNameStart = attribute.stringStart
-        this.eventNameEnd = attribute.stringEnd
+    } else if ((role & EVENT_NAME) !== 0 && !this.#hasEventName) {
+      if (reading.readText(row) && reading.textStart < reading.textEnd) {
+        this.eventNameStart = reading.textStart
+        this.eventNameEnd = reading.textEnd
       }
-    } else if (!this.#hasMessage && isText(MESSAGE_KEY, bytes, keyStart, keyEnd)) {
-      this.#hasMessage = true
-      this.#messageStart = start
-      this.#messageEnd = end
+    } else if ((role & MESSAGE_TEXT) !== 0 && this.#messageStart === 0) {
+      this.#messageStart = reading.starts[row]
+      this.#messageEnd = reading.ends[row]
     }
-    cursor.at = end
   }
 
   /** The attribute `message` as it is; else the event's name, where `event.name` says what it is called and the name is more than a call site. */
   #writeBody(writer: ProtobufWriter): void {
-    const { bytes, nameStart, nameEnd } = this
-    if (this.#hasMessage) {
+    const { source, nameStart, nameEnd } = this
+    if (this.#messageStart > 0) {
       writeMerged(writer, BODY, {
         cursor: this.#cursor,
         wanted: KEY_VALUE_VALUE,
         start: this.#messageStart,
         end: this.#messageEnd,
       })
-    } else if (this.#hasEventName && nameEnd > nameStart && !isCallSite(bytes, nameStart, nameEnd)) {
-      writeStringValue(writer, BODY, bytes, nameStart, nameEnd)
+    } else if (this.#hasEventName && nameEnd > nameStart && !isCallSite(source.bytes, nameStart, nameEnd)) {
+      writeStringValue(writer, BODY, source, nameStart, nameEnd)
     }
   }
 
   #writeAttributes(writer: ProtobufWriter): void {
-    this.#mover.move(writer, {
-      bytes: this.bytes,
-      start: this.start,
-      end: this.end,
-      from: EVENT_ATTRIBUTE,
-      to: ATTRIBUTE,
-      replaced: this.#replaced,
-      isReplaced: this.#isReplaced,
-    })
+    const reading = this.#reading
+    if (reading !== undefined) {
+      moveAttributes(writer, { reading, from: EVENT_ATTRIBUTE, to: ATTRIBUTE }, this.#isReplaced)
+    }
     writer.byte(ATTRIBUTE)
-    writer.delimited(REHOMED.span_event, 0, REHOMED.span_event.length)
-  }
-
-  #isTarget(): boolean {
-    const { keyStart, keyEnd } = this.#attribute
-    return this.#targetKey !== undefined && isText(this.#targetKey, this.bytes, keyStart, keyEnd)
+    writer.delimitedRange(REHOMED.span_event, 0, REHOMED.span_event.bytes.length)
   }
 }
 

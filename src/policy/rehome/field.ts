@@ -3,6 +3,7 @@
  *
  * Offsets of things that are absent, or no use, are -1. Values are copied as bytes and never read.
  */
+import { type Viewed, viewed } from '../../otlp/copy.ts'
 import { type Cursor, LEN, tagOf } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 
@@ -16,17 +17,17 @@ export const spanIdBytes = 8
 
 const timeBytes = 8
 
-/** A text where it lies: `bytes[start, end)`. */
+/** A text where it lies: `[start, end)` of `source`. */
 export interface TextRange {
-  readonly bytes: Uint8Array
+  readonly source: Viewed
   readonly start: number
   readonly end: number
 }
 
 /** The attribute that says how an item came, as KeyValue bytes. */
-export const REHOMED: Readonly<Record<'log_record' | 'span_event', Uint8Array>> = {
-  log_record: attributeBytes('laneway.rehomed', 'log_record'),
-  span_event: attributeBytes('laneway.rehomed', 'span_event'),
+export const REHOMED: Readonly<Record<'log_record' | 'span_event', Viewed>> = {
+  log_record: viewed(attributeBytes('laneway.rehomed', 'log_record')),
+  span_event: viewed(attributeBytes('laneway.rehomed', 'span_event')),
 }
 
 /** Offset of an id of `size` bytes that lies in `[start, end)`; -1 if it is of another size, or all zero. */
@@ -56,32 +57,32 @@ export function isText(wanted: Uint8Array, bytes: Uint8Array, start: number, end
 export function writeId(
   writer: ProtobufWriter,
   tag: number,
-  bytes: Uint8Array,
+  source: Viewed,
   start: number,
   size: number,
 ): void {
   if (start < 0) return
   writer.byte(tag)
-  writer.delimited(bytes, start, start + size)
+  writer.delimitedRange(source, start, start + size)
 }
 
-export function writeTime(writer: ProtobufWriter, tag: number, bytes: Uint8Array, start: number): void {
+export function writeTime(writer: ProtobufWriter, tag: number, source: Viewed, start: number): void {
   if (start < 0) return
   writer.byte(tag)
-  writer.raw(bytes, start, start + timeBytes)
+  writer.range(source, start, start + timeBytes)
 }
 
 /** Writes a string field; nothing if it is empty. */
 export function writeText(
   writer: ProtobufWriter,
   tag: number,
-  bytes: Uint8Array,
+  source: Viewed,
   start: number,
   end: number,
 ): void {
   if (start >= end) return
   writer.byte(tag)
-  writer.delimited(bytes, start, end)
+  writer.delimitedRange(source, start, end)
 }
 
 /** Writes a uint32 field; nothing if it is zero. */
@@ -95,14 +96,14 @@ export function writeCount(writer: ProtobufWriter, tag: number, count: number): 
 export function writeStringValue(
   writer: ProtobufWriter,
   tag: number,
-  bytes: Uint8Array,
+  source: Viewed,
   start: number,
   end: number,
 ): void {
   writer.byte(tag)
   const value = writer.open()
   writer.byte(STRING)
-  writer.delimited(bytes, start, end)
+  writer.delimitedRange(source, start, end)
   writer.close(value)
 }
 
@@ -110,16 +111,14 @@ export function writeStringValue(
 export function writeStringAttribute(
   writer: ProtobufWriter,
   tag: number,
-  key: Uint8Array,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
+  key: Viewed,
+  { source, start, end }: TextRange,
 ): void {
   writer.byte(tag)
   const attribute = writer.open()
   writer.byte(KEY)
-  writer.delimited(key, 0, key.length)
-  writeStringValue(writer, VALUE, bytes, start, end)
+  writer.delimitedRange(key, 0, key.bytes.length)
+  writeStringValue(writer, VALUE, source, start, end)
   writer.close(attribute)
 }
 
@@ -142,7 +141,7 @@ export function writeMerged(
     const found = cursor.tag(end)
     if (found === wanted) {
       const pieceEnd = cursor.payloadEnd(end)
-      writer.raw(cursor.bytes, cursor.at, pieceEnd)
+      writer.range(cursor, cursor.at, pieceEnd)
       cursor.at = pieceEnd
       pieces++
     } else {

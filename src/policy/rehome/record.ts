@@ -5,14 +5,16 @@
  * Fields of the record that OTLP does not know stay behind: in a Span.Event their numbers mean something else.
  * Source: contract, section "Rehomed items", second row.
  */
-import { AttributeReader, MEMBERS } from '../../otlp/attribute.ts'
+import { MEMBERS } from '../../otlp/attribute.ts'
+import { type Viewed, viewed } from '../../otlp/copy.ts'
 import { Cursor, FIXED32, FIXED64, LEN, tagOf, VARINT } from '../../otlp/cursor.ts'
 import type { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
-import { AttributeMover } from './attributes.ts'
+import { EVENT_NAME, type Key, LEVEL, MESSAGE_TEXT } from '../keys.ts'
+import type { Reading } from '../reading.ts'
+import { moveAttributes } from './attributes.ts'
 import { type CarrierName, openCarrier } from './carrier.ts'
 import {
   idAt,
-  isText,
   REHOMED,
   spanIdBytes,
   type TextRange,
@@ -35,7 +37,6 @@ const TRACE_ID = tagOf(9, LEN)
 const SPAN_ID = tagOf(10, LEN)
 const OBSERVED_TIME = tagOf(11, FIXED64)
 const FLAGS = tagOf(8, FIXED32)
-const RECORD_EVENT_NAME = tagOf(12, LEN)
 
 const EVENT_TIME = tagOf(1, FIXED64)
 const NAME = tagOf(2, LEN)
@@ -46,25 +47,23 @@ const KEY = tagOf(1, LEN)
 const VALUE = tagOf(2, LEN)
 const STRING = tagOf(1, LEN)
 
-const TARGET_KEY: Uint8Array = Buffer.from('target')
-const LEVEL_KEY: Uint8Array = Buffer.from('level')
-const EVENT_NAME_KEY: Uint8Array = Buffer.from('event.name')
-const MESSAGE_KEY: Uint8Array = Buffer.from('message')
-const BODY_KEY: Uint8Array = Buffer.from('body')
+const TARGET_KEY: Viewed = viewed(Buffer.from('target'))
+const LEVEL_KEY: Viewed = viewed(Buffer.from('level'))
+const MESSAGE_KEY: Viewed = viewed(Buffer.from('message'))
+const BODY_KEY: Viewed = viewed(Buffer.from('body'))
 
-/** Scratch: one LogRecord. Read once, written for as many lanes as take it. */
+/** Scratch: one LogRecord. Read once, written for as many lanes as take it. Offsets into `source`. */
 export class RehomedRecord {
-  bytes: Uint8Array = new Uint8Array(0)
+  source: Viewed = new Cursor()
   start = 0
   end = 0
+  #reading: Reading | undefined
   #timeAt = -1
   #observedTimeAt = -1
   #traceIdAt = -1
   #spanIdAt = -1
   #severityStart = 0
   #severityEnd = 0
-  #fieldNameStart = 0
-  #fieldNameEnd = 0
   #nameStart = 0
   #nameEnd = 0
   #eventNameStart = 0
@@ -75,26 +74,17 @@ export class RehomedRecord {
   /** The last member that a piece of the body sets; 0 for none. */
   #bodyMember = 0
   readonly #cursor = new Cursor()
-  readonly #attribute = new AttributeReader()
-  readonly #mover = new AttributeMover()
-  /** How many attributes the event's own `target` and `level` replace. */
-  #replaced = 0
-  readonly #isReplaced = (start: number, end: number): boolean => {
-    this.#attribute.read(this.#cursor, start, end)
-    const { keyStart, keyEnd } = this.#attribute
-    return isReplacedKey(this.bytes, keyStart, keyEnd)
-  }
 
   /** Whether the record has a span to ride on: a valid trace id and a valid span id. */
   get hasSpan(): boolean {
     return this.#traceIdAt >= 0 && this.#spanIdAt >= 0
   }
 
-  /** Reads the record whose payload is `[start, end)`. */
-  read(request: Uint8Array, start: number, end: number): void {
-    const cursor = this.#cursor
-    cursor.reset(request, start)
-    this.bytes = request
+  /** Takes the record that was read whole, whose payload is `[start, end)`. */
+  read(reading: Reading, start: number, end: number): void {
+    this.source = reading.cursor
+    this.#cursor.reset(reading.cursor.bytes, 0)
+    this.#reading = reading
     this.start = start
     this.end = end
     this.#timeAt = -1
@@ -103,41 +93,24 @@ export class RehomedRecord {
     this.#spanIdAt = -1
     this.#severityStart = 0
     this.#severityEnd = 0
-    this.#fieldNameStart = 0
-    this.#fieldNameEnd = 0
-    this.#nameStart = 0
-    this.#nameEnd = 0
+    this.#eventNameStart = 0
+    this.#eventNameEnd = 0
     this.#flags = 0
     this.#dropped = 0
-    this.#replaced = 0
     this.#hasMessage = false
     this.#bodyMember = 0
-    while (cursor.at < end) {
-      const tag = cursor.tag(end)
-      if ((tag & 7) === LEN) this.#readDelimited(tag, cursor.payloadEnd(end))
-      else if (tag === RECORD_DROPPED) this.#dropped = cursor.uint32(end)
-      else {
-        const at = cursor.at
-        cursor.skip(tag, end)
-        if (tag === TIME) this.#timeAt = timeAt(request, at)
-        else if (tag === OBSERVED_TIME) this.#observedTimeAt = timeAt(request, at)
-        else if (tag === FLAGS) this.#flags = request[at]
-      }
-    }
-    this.#eventNameStart = this.#nameStart
-    this.#eventNameEnd = this.#nameEnd
-    if (this.#nameStart === this.#nameEnd) {
-      this.#nameStart = this.#fieldNameStart
-      this.#nameEnd = this.#fieldNameEnd
-    }
+    for (let row = 0; row < reading.count; row++) this.#readRow(reading, row)
+    const isNamed = this.#eventNameStart < this.#eventNameEnd
+    this.#nameStart = isNamed ? this.#eventNameStart : reading.nameStart
+    this.#nameEnd = isNamed ? this.#eventNameEnd : reading.nameEnd
   }
 
   /** Adds the record as an event of `target`, in a carrier span, to `out`. Only for a record that `hasSpan`. */
   addCarrierSpan(out: RehomedRequest, target: TextRange, carrierName?: CarrierName): void {
-    const { bytes, start, end } = this
+    const { source, start, end } = this
     const timeAt = this.#timeAt < 0 ? this.#observedTimeAt : this.#timeAt
     const carried = {
-      bytes,
+      source,
       start,
       end,
       traceIdAt: this.#traceIdAt,
@@ -153,41 +126,34 @@ export class RehomedRecord {
     openCarrier(out, carried, carrierName)
     const { writer } = out
     const event = writer.open(2)
-    writeTime(writer, EVENT_TIME, bytes, timeAt)
-    writeText(writer, NAME, bytes, this.#nameStart, this.#nameEnd)
-    writeStringAttribute(writer, ATTRIBUTE, TARGET_KEY, target.bytes, target.start, target.end)
+    writeTime(writer, EVENT_TIME, source, timeAt)
+    writeText(writer, NAME, source, this.#nameStart, this.#nameEnd)
+    writeStringAttribute(writer, ATTRIBUTE, TARGET_KEY, target)
     if (this.#severityEnd > this.#severityStart) {
-      writeStringAttribute(writer, ATTRIBUTE, LEVEL_KEY, bytes, this.#severityStart, this.#severityEnd)
+      const level = { source, start: this.#severityStart, end: this.#severityEnd }
+      writeStringAttribute(writer, ATTRIBUTE, LEVEL_KEY, level)
     }
-    this.#mover.move(writer, {
-      bytes,
-      start,
-      end,
-      from: RECORD_ATTRIBUTE,
-      to: ATTRIBUTE,
-      replaced: this.#replaced,
-      isReplaced: this.#isReplaced,
-    })
+    this.#writeAttributes(writer)
     this.#writeBody(writer)
     writeCount(writer, DROPPED, this.#dropped)
     writer.close(event, 2)
     out.close()
   }
 
-  #readDelimited(tag: number, end: number): void {
-    const cursor = this.#cursor
-    const { bytes } = this
-    const start = cursor.at
-    switch (tag) {
+  #readRow(reading: Reading, row: number): void {
+    const { bytes } = this.source
+    const start = reading.starts[row]
+    const end = reading.ends[row]
+    switch (reading.tags[row]) {
       case RECORD_ATTRIBUTE:
-        this.#readAttribute(end)
+        if (reading.keys[row].role !== 0) this.#readAttribute(reading, row)
         break
       case SEVERITY_TEXT:
         this.#severityStart = start
         this.#severityEnd = end
         break
       case BODY:
-        this.#readBody(end)
+        this.#readBody(start, end)
         break
       case TRACE_ID:
         this.#traceIdAt = idAt(bytes, start, end, traceIdBytes)
@@ -195,36 +161,46 @@ export class RehomedRecord {
       case SPAN_ID:
         this.#spanIdAt = idAt(bytes, start, end, spanIdBytes)
         break
-      case RECORD_EVENT_NAME:
-        this.#fieldNameStart = start
-        this.#fieldNameEnd = end
+      case TIME:
+        this.#timeAt = timeAt(bytes, start)
+        break
+      case OBSERVED_TIME:
+        this.#observedTimeAt = timeAt(bytes, start)
+        break
+      case FLAGS:
+        this.#flags = bytes[start]
+        break
+      case RECORD_DROPPED:
+        this.#cursor.at = start
+        this.#dropped = this.#cursor.uint32(end)
         break
     }
-    cursor.at = end
   }
 
-  #readAttribute(end: number): void {
-    const cursor = this.#cursor
-    const attribute = this.#attribute
-    const { bytes } = this
-    attribute.read(cursor, cursor.at, end)
-    const { keyStart, keyEnd } = attribute
-    if (isReplacedKey(bytes, keyStart, keyEnd)) this.#replaced++
-    if (isText(MESSAGE_KEY, bytes, keyStart, keyEnd)) this.#hasMessage = true
-    const isNamed = this.#nameEnd > this.#nameStart
-    if (isNamed || !isText(EVENT_NAME_KEY, bytes, keyStart, keyEnd) || !attribute.readString(cursor)) return
-    this.#nameStart = attribute.stringStart
-    this.#nameEnd = attribute.stringEnd
+  #readAttribute(reading: Reading, row: number): void {
+    const { role } = reading.keys[row]
+    if ((role & MESSAGE_TEXT) !== 0) this.#hasMessage = true
+    if ((role & EVENT_NAME) === 0 || this.#eventNameStart < this.#eventNameEnd) return
+    if (!reading.readText(row)) return
+    this.#eventNameStart = reading.textStart
+    this.#eventNameEnd = reading.textEnd
   }
 
-  /** One piece of the body, which ends at `end`. */
-  #readBody(end: number): void {
+  /** One piece of the body. */
+  #readBody(start: number, end: number): void {
     const cursor = this.#cursor
+    cursor.at = start
     while (cursor.at < end) {
       const tag = cursor.tag(end)
       cursor.skip(tag, end)
       if (MEMBERS.has(tag)) this.#bodyMember = tag
     }
+  }
+
+  #writeAttributes(writer: ProtobufWriter): void {
+    const reading = this.#reading
+    if (reading === undefined) return
+    moveAttributes(writer, { reading, from: RECORD_ATTRIBUTE, to: ATTRIBUTE }, isReplaced)
   }
 
   /** The body as the attribute `message` or `body`, behind the record's own; nothing if it has no value. */
@@ -234,12 +210,13 @@ export class RehomedRecord {
     writer.byte(ATTRIBUTE)
     const attribute = writer.open()
     writer.byte(KEY)
-    writer.delimited(key, 0, key.length)
+    writer.delimitedRange(key, 0, key.bytes.length)
     writeMerged(writer, VALUE, { cursor: this.#cursor, wanted: BODY, start: this.start, end: this.end })
     writer.close(attribute)
   }
 }
 
-function isReplacedKey(bytes: Uint8Array, start: number, end: number): boolean {
-  return isText(TARGET_KEY, bytes, start, end) || isText(LEVEL_KEY, bytes, start, end)
+/** What the event has from elsewhere: its target, its level. */
+function isReplaced(key: Key): boolean {
+  return (key.role & LEVEL) !== 0 || key.text === 'target'
 }

@@ -12,6 +12,7 @@ import { Cursor, LEN, tagOf } from '../../otlp/cursor.ts'
 import { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 import { varintSize, writeVarint } from '../../otlp/splice.ts'
 import { type ByteString, latin1 } from '../family.ts'
+import type { TextRange } from './field.ts'
 
 export interface RehomedBytes {
   /** Memory of its own. */
@@ -94,13 +95,13 @@ export class RehomedRequest {
     this.#scopeEnd = end
   }
 
-  /** Starts a log record whose target is `bytes[start, end)`; records of one target share a ScopeLogs in a resource. */
-  openLogRecord(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#last === undefined || !this.#isNamed(this.#last, bytes, start, end)) {
-      const target = latin1(bytes, start, end)
-      const known = this.#byTarget.get(target)
-      this.#last = known ?? this.#createNamedScope(bytes, start, end)
-      if (known === undefined) this.#byTarget.set(target, this.#last)
+  /** Starts a log record of `target`; records of one target share a ScopeLogs in a resource. */
+  openLogRecord(target: TextRange): void {
+    if (this.#last === undefined || !this.#isNamed(this.#last, target)) {
+      const name = latin1(target.source.bytes, target.start, target.end)
+      const known = this.#byTarget.get(name)
+      this.#last = known ?? this.#createNamedScope(target)
+      if (known === undefined) this.#byTarget.set(name, this.#last)
     }
     this.#open()
   }
@@ -155,21 +156,22 @@ export class RehomedRequest {
     this.#payloadStart = this.writer.open(itemLengthBytes)
   }
 
-  #isNamed({ nameStart, nameEnd }: ScopeEntry, bytes: Uint8Array, start: number, end: number): boolean {
+  #isNamed({ nameStart, nameEnd }: ScopeEntry, { source, start, end }: TextRange): boolean {
+    const { bytes } = source
     if (nameEnd - nameStart !== end - start) return false
     const staged = this.writer.bytes
     for (let at = start; at < end; at++) if (staged[nameStart - start + at] !== bytes[at]) return false
     return true
   }
 
-  #createNamedScope(bytes: Uint8Array, start: number, end: number): ScopeEntry {
+  #createNamedScope({ source, start, end }: TextRange): ScopeEntry {
     const resource = this.#openResource()
     const { writer } = this
     const from = writer.at
     writer.byte(SCOPE)
     const scope = writer.open()
     writer.byte(SCOPE_NAME)
-    writer.delimited(bytes, start, end)
+    writer.delimitedRange(source, start, end)
     writer.close(scope)
     const nameEnd = writer.at
     const entry = { pieces: [], size: 0, nameStart: nameEnd - (end - start), nameEnd }
@@ -211,7 +213,7 @@ export class RehomedRequest {
       const field = cursor.at
       const tag = cursor.tag(end)
       cursor.skip(tag, end)
-      if (isWanted(tag)) this.writer.raw(cursor.bytes, field, cursor.at)
+      if (isWanted(tag)) this.writer.range(cursor, field, cursor.at)
     }
   }
 

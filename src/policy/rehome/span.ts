@@ -3,7 +3,8 @@
  *
  * The last occurrence of a field counts. An id of a wrong length, or all zero, is no error: it is no link.
  */
-import { Cursor, FIXED32, LEN, tagOf } from '../../otlp/cursor.ts'
+import { FIXED32, LEN, tagOf } from '../../otlp/cursor.ts'
+import type { Reading } from '../reading.ts'
 import { idAt, spanIdBytes, traceIdBytes } from './field.ts'
 
 const TRACE_ID = tagOf(1, LEN)
@@ -18,31 +19,29 @@ export class SpanContext {
   parentSpanIdAt = -1
   /** The low eight bits: the trace flags of W3C. */
   flags = 0
-  readonly #cursor = new Cursor()
 
-  /** Reads the span whose payload is `[start, end)`. */
-  read(request: Uint8Array, start: number, end: number): void {
-    const cursor = this.#cursor
-    cursor.reset(request, start)
+  /** Takes them from a span that was read for its facts. */
+  read({ tags, starts, ends, count, cursor }: Reading): void {
     this.traceIdAt = -1
     this.spanIdAt = -1
     this.parentSpanIdAt = -1
     this.flags = 0
-    while (cursor.at < end) {
-      const tag = cursor.tag(end)
-      const at = cursor.at
-      cursor.skip(tag, end)
-      if (tag === FLAGS) this.flags = request[at]
-      if (tag !== TRACE_ID && tag !== SPAN_ID && tag !== PARENT_SPAN_ID) continue
-      const idEnd = cursor.at
-      cursor.at = at
-      cursor.payloadEnd(end)
-      const size = tag === TRACE_ID ? traceIdBytes : spanIdBytes
-      const id = idAt(request, cursor.at, idEnd, size)
-      if (tag === TRACE_ID) this.traceIdAt = id
-      else if (tag === SPAN_ID) this.spanIdAt = id
-      else this.parentSpanIdAt = id
-      cursor.at = idEnd
+    const { bytes } = cursor
+    for (let row = 0; row < count; row++) {
+      switch (tags[row]) {
+        case TRACE_ID:
+          this.traceIdAt = idAt(bytes, starts[row], ends[row], traceIdBytes)
+          break
+        case SPAN_ID:
+          this.spanIdAt = idAt(bytes, starts[row], ends[row], spanIdBytes)
+          break
+        case PARENT_SPAN_ID:
+          this.parentSpanIdAt = idAt(bytes, starts[row], ends[row], spanIdBytes)
+          break
+        case FLAGS:
+          this.flags = bytes[starts[row]]
+          break
+      }
     }
   }
 }
