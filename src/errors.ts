@@ -70,7 +70,7 @@ export class CommandError extends Error {
   }
 }
 
-/** What is wrong with the store. `size` is our own limit, `disk_full` the disk's. */
+/** What is wrong with the store. `size` is our own limit, `disk_full` the disk's; `gone`: what was to be moved is not there. */
 export type StorageFault =
   | 'size'
   | 'disk_full'
@@ -81,6 +81,7 @@ export type StorageFault =
   | 'corrupt'
   | 'newer'
   | 'busy'
+  | 'gone'
   | 'stopped'
 
 /** The store cannot take or give something. Requests that need it are answered 503; the message names the directory. */

@@ -5,7 +5,7 @@
  * The policy is read once, so a request finishes under the policy that it began with. The request enters the
  * ledger in one step, when its fate is known; a request that cannot be read has no items and enters nothing.
  */
-import { collectedPin, type Parcel, type Pin } from './otlp/parcel.ts'
+import { collectedPin, type HeldParcel, type Parcel, type Pin } from './otlp/parcel.ts'
 import type { Signal } from './otlp/signal.ts'
 import type { Policy } from './policy/compile.ts'
 import { type RoutedParcel, route } from './policy/route.ts'
@@ -34,7 +34,8 @@ export type Reception =
 
 /** What admission answers; made by the lanes. */
 export type Admission =
-  | { readonly admitted: true; readonly refusal?: string }
+  /** `unheld`: for which of the held parcels, by index, the quarantine had no room. */
+  | { readonly admitted: true; readonly refusal?: string; readonly unheld?: readonly number[] }
   | {
       readonly admitted: false
       readonly reason: 'queue_full' | 'full' | 'stopping'
@@ -45,8 +46,15 @@ export type Admission =
 export interface PipelineParts {
   /** The policy in force. */
   readonly policy: () => Policy
-  /** Takes all parcels into the queues of their lanes, or none. Retains what it keeps, and by which policy it was made. */
-  readonly admit: (parcels: readonly Parcel[], policy: string) => Promise<Admission>
+  /**
+   * Takes all parcels into the queues of their lanes, and what is held into quarantine, or none. Retains what it keeps,
+   * and by which policy it was made.
+   */
+  readonly admit: (
+    parcels: readonly Parcel[],
+    policy: string,
+    quarantine: { readonly held: readonly HeldParcel[] },
+  ) => Promise<Admission>
   /** Memory for the bytes of a parcel, with one hold on it. */
   readonly allocate: (bytes: number) => { readonly buffer: Uint8Array; readonly pin: Pin }
   readonly emit: Emit
@@ -62,12 +70,15 @@ export function createPipeline({ policy, admit, allocate, emit }: PipelineParts)
     const parcels: Parcel[] = []
     const current = policy()
     try {
-      const { parcels: routed, tally, findings } = route(request.body, signal, current)
+      const { parcels: routed, held, tally, findings } = route(request.body, signal, current)
       if (findings.length > 0) emit({ type: 'findings_noted', findings })
       for (const parcel of routed) parcels.push(writeParcel(parcel, request, allocate))
-      const admission = parcels.length === 0 ? undefined : await admit(parcels, current.digest)
+      const isEmpty = parcels.length === 0 && held.length === 0
+      const admission = isEmpty ? undefined : await admit(parcels, current.digest, { held })
       if (admission === undefined || admission.admitted) {
-        emit({ type: 'request_decided', signal, tally })
+        const unheld = admission?.unheld?.map((index) => held[index]) ?? []
+        emit({ type: 'request_decided', signal, tally: [...tally, ...unheld.flatMap(droppedAsFull)] })
+        if (unheld.length > 0) emit({ type: 'held_dropped', items: itemsOf(unheld), reason: 'full' })
         const refusal = admission?.refusal
         return refusal === undefined ? ACCEPTED : { accepted: false, refusal }
       }
@@ -107,6 +118,18 @@ function writeParcel(
   content.release()
   const bytes = buffer.subarray(0, content.byteLength)
   return { lane, signal, items, chunks: [bytes], byteLength: content.byteLength, pin }
+}
+
+/** What was to be held and found no room: a row of less and a row of more. */
+function droppedAsFull({ carriage, family, reason, items }: HeldParcel): readonly TallyRow[] {
+  return [
+    { carriage, family, lane: '', outcome: 'quarantined', reason, items: -items },
+    { carriage, family, lane: '', outcome: 'dropped', reason: 'quarantine_full', items },
+  ]
+}
+
+function itemsOf(parcels: readonly HeldParcel[]): number {
+  return parcels.reduce((sum, { items }) => sum + items, 0)
 }
 
 /** The whole request was refused: whatever had been decided of its items, their fate is that. */

@@ -7,19 +7,26 @@
  * Start opens the store and the exporters first and the receiver last, so that whatever arrives has a way out. Stop goes the
  * other way round: requests are taken until the application has fallen silent, then the queues are drained.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
 import { type Admit, createAdmission } from './lane/admission.ts'
 import { type Commit, createCommit } from './lane/commit.ts'
 import { createDeadLetterApi } from './lane/dead-letters.ts'
 import { createExporter, type Exporter } from './lane/exporter.ts'
+import { dropped, resumed } from './lane/held.ts'
+import { createQuarantineApi, type QuarantineApi } from './lane/quarantine.ts'
 import { summariseLanes } from './lane/summary.ts'
 import { createPipeline, type PipelineParts } from './pipeline.ts'
 import { compilePolicy } from './policy/compile.ts'
 import { createRejudge } from './policy/rejudge.ts'
+import { releaseHeld } from './policy/release.ts'
 import { type AdminHandlers, createAdmin } from './server/admin.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
 import { createDeadLetterDesk } from './store/dead-letter-desk.ts'
+import { STORE_FILE } from './store/directory.ts'
 import { readHashKey } from './store/hash-key.ts'
 import type { StoreEvent } from './store/messages.ts'
 import { createStore, type Store } from './store/store.ts'
@@ -57,7 +64,9 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
   const { policy } = compilePolicy(config.policy, hashKey)
   const review = { policy: policy.digest, rejudge: createRejudge(config.policy, hashKey) }
   const used = new Set(config.policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
-  const store = storeOf(config, used, (event) => emit(telemetryOf(event)))
+  const store = storeOf(config, used, (event) => {
+    for (const said of telemetryOf(event)) emit(said)
+  })
   const exporters = new Map(
     config.exporters
       .filter(({ name }) => used.has(name))
@@ -67,17 +76,32 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
         return [exporter.name, createExporter(exporter, deps)]
       }),
   )
+  const admit = admissionOf(config, exporters, store && createCommit(store, clock))
   const receiver = createReceiver({
     config: config.receiver,
     handle: createPipeline({
       policy: () => policy,
-      admit: admissionOf(config, exporters, store && createCommit(store, clock)),
+      admit,
       allocate: createAllocator(),
       emit,
     }),
     emit,
     clock,
   })
+  const letters = store && deadLetterHandlers(config, store, exporters)
+  const quarantine =
+    store &&
+    quarantineHandlers(
+      createQuarantineApi({
+        quarantine: store.quarantine,
+        judge: (bytes, carriage) => releaseHeld(bytes, carriage, policy),
+        policy: () => policy.digest,
+        admit,
+        emit,
+        clock,
+        delay: (ms) => delay(ms, undefined, { ref: false }),
+      }),
+    )
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
   const admin = createAdmin({
     config: config.admin,
@@ -105,7 +129,8 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       ledger: () => telemetry.ledger.snapshot(),
       findings: () => telemetry.findings.snapshot(),
       lanes: () => summariseLanes(config.policy.lanes, exporters),
-      ...(store && deadLetterHandlers(config, store, exporters)),
+      pages: new Map([...(letters?.pages ?? []), ...(quarantine?.pages ?? [])]),
+      actions: new Map([...(letters?.actions ?? []), ...(quarantine?.actions ?? [])]),
     },
   })
 
@@ -119,6 +144,8 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
     try {
       for (const account of (await store?.open()) ?? [])
         exporters.get(account.exporter)?.queue.resume(account)
+      for (const change of resumed((await store?.quarantine.counts()) ?? []))
+        emit({ type: 'quarantine_changed', ...change })
       const adminAddresses = await admin.listen()
       const receiverAddresses = await receiver.listen()
       phase = 'running'
@@ -160,14 +187,17 @@ function hashKeyOf({ policy, hashKey, storage }: Config): Uint8Array | undefined
   return readHashKey({ given: hashKey, directory: storage.directory, bytesMin: HASH_KEY_BYTES_MIN })
 }
 
-/** The store, where a queue is durable. Its thread starts at once, beside the rest of the start. */
+/** The store, where something is to survive. Its thread starts at once, beside the rest of the start. */
 function storeOf(
-  { exporters, storage }: Config,
+  { exporters, storage, policy }: Config,
   used: ReadonlySet<string>,
   onEvent: (event: StoreEvent) => void,
 ): Store | undefined {
   const durable = exporters.filter(({ name, queue }) => used.has(name) && queue.storage === 'disk')
-  if (durable.length === 0) return undefined
+  const quarantines = policy.unreviewed === 'quarantine' || policy.foreign === 'quarantine'
+  // What was held under another policy is still there, and somebody has to be able to release it.
+  const isThere = existsSync(join(storage.directory, STORE_FILE))
+  if (durable.length === 0 && !quarantines && !isThere) return undefined
   return createStore({
     directory: storage.directory,
     limits: storage,
@@ -181,7 +211,7 @@ function deadLetterHandlers(
   { admin }: Config,
   store: Store,
   exporters: ReadonlyMap<string, Exporter>,
-): Pick<AdminHandlers, 'pages' | 'actions'> {
+): Required<Pick<AdminHandlers, 'pages' | 'actions'>> {
   const queues = new Map([...exporters].map(([name, { queue }]) => [name, queue]))
   const mayShowValues = admin.token !== undefined || admin.endpoint.kind === 'unix'
   const api = createDeadLetterApi(createDeadLetterDesk(store, queues), { mayShowValues })
@@ -199,22 +229,43 @@ function deadLetterHandlers(
 
 const DEAD_LETTERS = '/api/v1/dead-letters'
 
-function telemetryOf(event: StoreEvent): TelemetryEvent {
+function quarantineHandlers(api: QuarantineApi): Required<Pick<AdminHandlers, 'pages' | 'actions'>> {
+  return {
+    pages: new Map([[QUARANTINE, api.list]]),
+    actions: new Map([
+      [`${QUARANTINE}/release`, api.release],
+      [`${QUARANTINE}/discard`, api.discard],
+    ]),
+  }
+}
+
+const QUARANTINE = '/api/v1/quarantine'
+
+function telemetryOf(event: StoreEvent): readonly TelemetryEvent[] {
   switch (event.type) {
     case 'refusing': {
       const { fault, message } = event.failure
-      return { type: 'storage_refusing', fault, detail: message }
+      return [{ type: 'storage_refusing', fault, detail: message }]
     }
     case 'recovered':
-      return { type: 'storage_recovered' }
+      return [{ type: 'storage_recovered' }]
     case 'set_aside':
-      return { type: 'storage_replaced', cause: 'damaged', path: event.path }
+      return [{ type: 'storage_replaced', cause: 'damaged', path: event.path }]
     case 'rebuilt':
-      return { type: 'storage_replaced', cause: 'removed', path: event.path }
+      return [{ type: 'storage_replaced', cause: 'removed', path: event.path }]
     case 'dead_letters_gone':
-      return event
+      return [event]
+    case 'held_expired': {
+      const items = event.counts.reduce((sum, count) => sum + count.items, 0)
+      return [
+        ...dropped(event.counts, 'discarded').map(
+          (change) => ({ type: 'quarantine_changed', ...change }) as const,
+        ),
+        { type: 'held_dropped', items, reason: 'retention' },
+      ]
+    }
     case 'thread_failed':
-      return { type: 'fault', place: 'store', detail: event.detail }
+      return [{ type: 'fault', place: 'store', detail: event.detail }]
   }
 }
 

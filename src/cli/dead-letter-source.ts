@@ -15,8 +15,8 @@ import {
   type ShownDeadLetter,
 } from '../lane/dead-letters.ts'
 import { readSecret } from '../server/secret.ts'
-import { STORE_FILE } from '../store/database.ts'
 import { createDeadLetterDesk, type Handled } from '../store/dead-letter-desk.ts'
+import { STORE_FILE } from '../store/directory.ts'
 import { createStore } from '../store/store.ts'
 import { call, formatAddress, parseCallAddress } from './call.ts'
 

@@ -29,6 +29,7 @@ export interface StorageConfig {
   readonly directory: string
   readonly bytesMax: number
   readonly deadLettersBytesMax: number
+  readonly quarantineBytesMax: number
   readonly retentionMs: number
 }
 

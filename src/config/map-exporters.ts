@@ -79,10 +79,7 @@ function shareOf(
   { storage, report }: ExporterSurroundings,
 ): number {
   // Set aside for quarantine and dead letters: an eighth each, if nothing else is said.
-  const available = Math.max(
-    0,
-    storage.bytesMax - Math.floor(storage.bytesMax / 8) - storage.deadLettersBytesMax,
-  )
+  const available = Math.max(0, storage.bytesMax - storage.quarantineBytesMax - storage.deadLettersBytesMax)
   const given = queues.flatMap(({ name, node }) =>
     node === undefined ? [] : [{ name, node, bytes: sizeOf(node) ?? 0 }],
   )

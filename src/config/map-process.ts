@@ -106,6 +106,7 @@ function mapStorage(root: Node, directoryOf: (file: string) => string): StorageC
     directory: resolve(base, textOf(directory) ?? './laneway-data'),
     bytesMax,
     deadLettersBytesMax: sizeOf(nodeAt(root, 'storage', 'dead_letters_max_size')) ?? Math.floor(bytesMax / 8),
+    quarantineBytesMax: sizeOf(nodeAt(root, 'storage', 'quarantine_max_size')) ?? Math.floor(bytesMax / 8),
     retentionMs: durationOf(nodeAt(root, 'storage', 'retention')) ?? RETENTION_MS,
   }
 }

@@ -2,7 +2,7 @@
  * Keys of the contract that are read but not enforced yet: accepted at the value that means "off", refused
  * otherwise, so that nobody believes in a protection that is not there. A row goes when its part works.
  */
-import { booleanOf, entriesOf, type Node, nodeAt, type Report, textOf } from './tree.ts'
+import { booleanOf, entriesOf, type Node, nodeAt, type Report } from './tree.ts'
 
 interface Pending {
   /** Keys from the top; `*` is any key. */
@@ -14,27 +14,10 @@ interface Pending {
 }
 
 const always = (node: Node): Node => node
-const isWord =
-  (word: string) =>
-  (node: Node): Node | undefined =>
-    textOf(node) === word ? node : undefined
 const isTrue = (node: Node): Node | undefined => (booleanOf(node) === true ? node : undefined)
 
 const ROWS: readonly Pending[] = [
-  {
-    path: ['policy', 'unreviewed'],
-    asked: isWord('quarantine'),
-    what: 'quarantine',
-    remedy: 'write `unreviewed: forward` or `unreviewed: drop`',
-  },
-  {
-    path: ['policy', 'foreign'],
-    asked: isWord('quarantine'),
-    what: 'quarantine',
-    remedy: 'write `foreign: drop` or `foreign: forward`',
-  },
   { path: ['policy', 'reviews'], asked: always, what: 'reviews', remedy: 'leave it out' },
-  { path: ['storage', 'quarantine_max_size'], asked: always, what: 'quarantine', remedy: 'leave it out' },
   {
     path: ['admin', 'tap_values'],
     asked: isTrue,

@@ -13,7 +13,7 @@
 import { collectedPin, type Parcel } from '../otlp/parcel.ts'
 import { copyChunks } from './batch.ts'
 import { wastesItsPin } from './charge.ts'
-import type { Commit, DurableParcel } from './commit.ts'
+import type { Commit, DurableParcel, QuarantineChange } from './commit.ts'
 import type { ExporterQueue } from './queue.ts'
 import { createTicket, type Ticket } from './ticket.ts'
 
@@ -22,7 +22,12 @@ export const RETRY_AFTER_SECONDS = 5
 
 export type Admission =
   /** `refusal`: a backend whose answer was waited for refused it for good, and said so. */
-  | { readonly admitted: true; readonly refusal?: string }
+  | {
+      readonly admitted: true
+      readonly refusal?: string
+      /** For which of the held parcels, by index, the quarantine had no room. */
+      readonly unheld?: readonly number[]
+    }
   | {
       readonly admitted: false
       /** `full`: the store. */
@@ -33,7 +38,13 @@ export type Admission =
     }
 
 /** `policy` is the digest of the policy that the parcels were made under; it is kept with what is durable. */
-export type Admit = (parcels: readonly Parcel[], policy?: string) => Promise<Admission>
+export type Admit = (
+  parcels: readonly Parcel[],
+  policy?: string,
+  quarantine?: QuarantineChange,
+) => Promise<Admission>
+
+const NOTHING_HELD: QuarantineChange = Object.freeze({ held: [] })
 
 const ADMITTED: Admission = Object.freeze({ admitted: true })
 /** Made once: the hot path allocates no promise. */
@@ -89,11 +100,14 @@ export function createAdmission(
     for (const queue of queues.slice(0, queueCount)) queue.unreserve(queue.chargeOf(parcel))
   }
 
-  /** `ids` are the store's, by parcel. */
+  /** `ids` are the store's, by parcel. What is released has no sender that could wait. */
   function handOver(
     parcels: readonly Parcel[],
     policy: string,
-    ids?: ReadonlyMap<Parcel, number>,
+    {
+      ids,
+      isAwaited = true,
+    }: { readonly ids?: ReadonlyMap<Parcel, number>; readonly isAwaited?: boolean } = {},
   ): readonly Ticket[] {
     const tickets: Ticket[] = []
     for (const parcel of parcels) {
@@ -102,7 +116,7 @@ export function createAdmission(
       const isCopied = wastesItsPin(parcel)
       const kept = isCopied ? copyOf(parcel) : parcel
       for (const queue of queues) {
-        const ticket = queue.waitsForResult ? createTicket() : undefined
+        const ticket = queue.waitsForResult && isAwaited ? createTicket() : undefined
         if (ticket !== undefined) tickets.push(ticket)
         queue.push(
           kept,
@@ -126,28 +140,39 @@ export function createAdmission(
   async function commitAndHandOver(
     parcels: readonly Parcel[],
     durable: readonly DurableParcel[],
-    { commit, policy }: { readonly commit: Commit; readonly policy: string },
+    {
+      commit,
+      policy,
+      quarantine,
+    }: { readonly commit: Commit; readonly policy: string; readonly quarantine: QuarantineChange },
   ): Promise<Admission> {
     let isCommitted = false
     try {
-      const committed = await commit(durable, policy)
+      const committed = await commit(durable, policy, quarantine)
       if ('refusal' in committed) return committed.refusal
       isCommitted = true
       const ids = new Map(durable.map(({ parcel }, index) => [parcel, committed.ids[index]]))
-      return admissionOf(handOver(parcels, policy, ids))
+      const isAwaited = quarantine.released === undefined
+      const admission = await admissionOf(handOver(parcels, policy, { ids, isAwaited }))
+      if (quarantine.held.length === 0) return admission
+      if (admission.admitted) return { ...admission, unheld: committed.unheld }
+      await committed.unhold()
+      return admission
     } finally {
       if (!isCommitted) for (const parcel of parcels) unreserveOne(parcel, queuesOf(parcel).length)
     }
   }
 
-  return (parcels, policy = '') => {
+  return (parcels, policy = '', quarantine = NOTHING_HELD) => {
     const admission = reserveAll(parcels)
     if (!admission.admitted) return Promise.resolve(admission)
     if (commit !== undefined) {
       const durable = durableOf(parcels)
-      if (durable.length > 0) return commitAndHandOver(parcels, durable, { commit, policy })
+      const isDurable = durable.length > 0 || quarantine.held.length > 0 || quarantine.released !== undefined
+      if (isDurable) return commitAndHandOver(parcels, durable, { commit, policy, quarantine })
     }
-    return admissionOf(handOver(parcels, policy))
+    const admitted = admissionOf(handOver(parcels, policy))
+    return quarantine.held.length === 0 ? admitted : withoutRoom(admitted, quarantine)
   }
 }
 
@@ -176,6 +201,12 @@ async function waitFor(tickets: readonly Ticket[]): Promise<Admission> {
     admitted: true,
     refusal: `the backend of exporter ${refused.exporter} refused it: ${refused.message}`,
   }
+}
+
+/** Without a store nothing can be held. */
+async function withoutRoom(admitted: Promise<Admission>, { held }: QuarantineChange): Promise<Admission> {
+  const admission = await admitted
+  return admission.admitted ? { ...admission, unheld: [...held.keys()] } : admission
 }
 
 /** The same parcel in memory of its own, with one owner: the caller. */

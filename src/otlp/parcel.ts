@@ -28,6 +28,37 @@ export interface Parcel {
   readonly pin: Pin
 }
 
+/** What `unreviewed` or `foreign` of the policy says of an item that is held. */
+export const HELD_REASONS = ['unreviewed', 'foreign'] as const
+export type HeldReason = (typeof HELD_REASONS)[number]
+
+/** The carriages of events; nothing else is ever held. */
+export const HELD_CARRIAGES = ['log_record', 'span_event'] as const
+export type HeldCarriage = (typeof HELD_CARRIAGES)[number]
+
+/** The signal that an event of a carriage came on. */
+export const SIGNAL_OF_HELD: Readonly<Record<HeldCarriage, Signal>> = {
+  log_record: 'logs',
+  span_event: 'traces',
+}
+
+/** Which held items are counted as one. */
+export interface HeldKind {
+  readonly carriage: HeldCarriage
+  /** Family as the ledger names it: of a bounded set, never a target. */
+  readonly family: string
+  readonly reason: HeldReason
+}
+
+/** Events of one target from one request that wait for a review. */
+export interface HeldParcel extends HeldKind {
+  /** Empty: they have none. */
+  readonly target: string
+  readonly items: number
+  /** One whole Export*ServiceRequest of the carriage's signal, in memory of its own. */
+  readonly bytes: Uint8Array
+}
+
 /** A pin on memory that the garbage collector takes care of: it only says how much is held. */
 export function collectedPin(bytes: number): Pin {
   return { bytes, retain() {}, release() {} }

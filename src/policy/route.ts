@@ -13,60 +13,54 @@ import { canonicalise, isCanonicalRequest } from '../otlp/canonical.ts'
 import { LEN, tagOf } from '../otlp/cursor.ts'
 import { countDataPoints } from '../otlp/metric.ts'
 import type { Signal } from '../otlp/signal.ts'
-import type { Splice } from '../otlp/splice.ts'
-import type { TallyRow } from '../telemetry/tally.ts'
 import type { Policy } from './compile.ts'
 import type { Judged } from './decide.ts'
 import type { EditedItem } from './edit.ts'
-import { latin1 } from './family.ts'
 import { FieldPass } from './field-pass.ts'
-import type { Finding } from './finding.ts'
+import { eventHeadOf, headOf } from './head.ts'
+import { Holding } from './holding.ts'
 import { Judge } from './judge.ts'
 import type { LaneRecord } from './lane-record.ts'
 import { LOG_RECORD_PLAN, METRIC_PLAN, type Plan } from './plan.ts'
 import { Rehoming } from './rehoming.ts'
+import { type RoutedParcel, type Routing, tallyOf } from './routing.ts'
 import type { TargetReader } from './target.ts'
+import { targetBytes } from './target-bytes.ts'
 import type { Verdict } from './verdict.ts'
 import { createListener, type Listener, type Witness, type WitnessedItem } from './witness.ts'
 
-export type { Witness, WitnessedItem }
-
-type WitnessedHead = Omit<WitnessedItem, 'fields'>
-
-/** What one lane takes of a request. */
-export interface RoutedParcel {
-  readonly lane: string
-  readonly signal: Signal
-  /** Log records, spans or data points. */
-  readonly items: number
-  /** The parcel's bytes, or how to make them; undefined if they are the request's own. */
-  readonly content: Splice | Uint8Array | undefined
-}
-
-export interface Routing {
-  readonly parcels: readonly RoutedParcel[]
-  readonly tally: readonly TallyRow[]
-  readonly findings: readonly Finding[]
-}
+export type { RoutedParcel, Routing, Witness, WitnessedItem }
 
 const RESOURCE = tagOf(1, LEN)
 const SCOPE = tagOf(2, LEN)
 
 export function route(request: Uint8Array, signal: Signal, policy: Policy, witness?: Witness): Routing {
   const listener = witness === undefined ? undefined : createListener(witness)
-  const routing = new Walk(request, signal, policy, { only: undefined, listener }).run()
+  const routing = new Walk(request, signal, policy, { ...whole, listener }).run()
   listener?.finish((bytes, lane, fields) => {
-    new Walk(bytes, lane.lane.signal, policy, { only: lane, listener: fields }).run()
+    new Walk(bytes, lane.lane.signal, policy, { ...whole, only: lane, listener: fields }).run()
     policy.workspace.drainFindings()
   })
   return routing
+}
+
+/**
+ * The same for what was held before: its spans stand for spans that have left, so they are no items, and an event that
+ * a traces lane takes rides a carrier span.
+ */
+export function routeHeld(request: Uint8Array, signal: Signal, policy: Policy): Routing {
+  return new Walk(request, signal, policy, { ...whole, isHeld: true }).run()
 }
 
 interface WalkOptions {
   /** If given, every item is this lane's already (it was rehomed to it) and only the lane's field policy is applied. */
   readonly only: LaneRecord | undefined
   readonly listener: Listener | undefined
+  /** Whether its items were held before. */
+  readonly isHeld: boolean
 }
+
+const whole: WalkOptions = { only: undefined, listener: undefined, isHeld: false }
 
 class Walk {
   readonly #request: Uint8Array
@@ -74,6 +68,7 @@ class Walk {
   readonly #policy: Policy
   readonly #only: LaneRecord | undefined
   readonly #listener: Listener | undefined
+  readonly #isHeld: boolean
   /** Lanes of the request's own signal. */
   readonly #natives: readonly LaneRecord[]
   /** Lanes of other signals, to which events may be rehomed; and traces lanes, which may get carrier spans. */
@@ -81,14 +76,18 @@ class Walk {
   readonly #judge: Judge
   readonly #fields: FieldPass
   readonly #rehoming: Rehoming
+  readonly #holding: Holding
+  /** Index of the current resource in the scan. */
+  #resource = 0
   #isCanonicalRequest: boolean | undefined
 
-  constructor(request: Uint8Array, signal: Signal, policy: Policy, { only, listener }: WalkOptions) {
+  constructor(request: Uint8Array, signal: Signal, policy: Policy, { only, listener, isHeld }: WalkOptions) {
     this.#request = request
     this.#signal = signal
     this.#policy = policy
     this.#only = only
     this.#listener = listener
+    this.#isHeld = isHeld
     const { lanes } = policy.workspace
     this.#natives = only === undefined ? lanes.filter(({ lane }) => lane.signal === signal) : [only]
     const isRehomed = only === undefined && signal !== 'metrics'
@@ -109,6 +108,7 @@ class Walk {
       record.editor.witness = listener?.fieldsOf(record)
     }
     this.#rehoming = new Rehoming(request, this.#others, policy.workspace, this.#fields, listener)
+    this.#holding = new Holding(request, policy.workspace)
   }
 
   run(): Routing {
@@ -117,10 +117,11 @@ class Walk {
     if (this.#only === undefined) workspace.drainFindings()
     this.#walk()
     const native = this.#natives.flatMap((record) => this.#nativeParcel(record))
-    if (this.#only !== undefined) return { parcels: native, tally: [], findings: [] }
-    const tally = this.#tally()
+    if (this.#only !== undefined) return { parcels: native, held: [], tally: [], findings: [] }
+    const tally = tallyOf(workspace.counts, this.#policy.verdicts)
     const rehomed = this.#others.flatMap((record) => this.#rehomedParcel(record))
-    return { parcels: [...native, ...rehomed], tally, findings: workspace.drainFindings() }
+    const parcels = [...native, ...rehomed]
+    return { parcels, held: this.#holding.take(), tally, findings: workspace.drainFindings() }
   }
 
   #walk(): void {
@@ -131,6 +132,7 @@ class Walk {
     for (let resource = 0; resource < scan.resources.count; resource++) {
       const start = scan.resources.starts[resource]
       const end = scan.resources.ends[resource]
+      this.#resource = resource
       this.#judge.enterResource(resource)
       this.#fields.enterResource(resource)
       this.#listener?.enterResource()
@@ -159,10 +161,10 @@ class Walk {
     for (const { edits } of this.#natives) edits.enter(SCOPE, scan.scopes.fields[scope], start, end)
     switch (this.#signal) {
       case 'logs':
-        this.#logRecords(first, last)
+        this.#logRecords(scope)
         break
       case 'traces':
-        for (let item = first; item < last; item++) this.#span(item)
+        for (let item = first; item < last; item++) this.#span(item, scope)
         break
       case 'metrics':
         this.#metrics(first, last)
@@ -174,17 +176,23 @@ class Walk {
 
   // Log records.
 
-  #logRecords(first: number, last: number): void {
+  #logRecords(scope: number): void {
+    const { firstItem } = this.#policy.workspace.scan
+    const first = firstItem[scope]
+    const last = firstItem[scope + 1]
     const judged = this.#judge.judgeScope()
     const verdict = judged?.decision.verdict
     const isUniform = verdict !== undefined && verdict.rehomed === 0 && judged?.findings.length === 0
-    if (isUniform && this.#listener === undefined && !this.#fields.isActive)
+    if (isUniform && this.#listener === undefined && !this.#fields.isActive) {
       this.#takeAll(verdict, last - first)
-    else for (let item = first; item < last; item++) this.#logRecord(item, judged)
+      if (verdict.outcome === 'quarantined') this.#holdRecords(scope, first, last, verdict, judged)
+    } else {
+      for (let item = first; item < last; item++) this.#logRecord(item, scope, judged)
+    }
   }
 
   /** One log record; `judged` where its scope's name has decided. */
-  #logRecord(item: number, judged: Judged | undefined): void {
+  #logRecord(item: number, scope: number, judged: Judged | undefined): void {
     const { logRecordTarget, workspace, verdicts } = this.#policy
     const { scan, moving, rehomedRecord } = workspace
     const start = scan.items.starts[item]
@@ -199,12 +207,26 @@ class Walk {
     }
     if (verdict.native !== 0 && this.#fields.isActive) this.#judge.readRecord()
     this.#takeItem(item, LOG_RECORD_PLAN, verdict, 1, logRecordTarget, judgment)
+    if (verdict.outcome === 'quarantined') this.#holdRecords(scope, item, item + 1, verdict, judgment)
     this.#rehoming.logRecord(verdict, logRecordTarget, judgment)
+  }
+
+  /** The log records `[first, last)` of a scope, whose one target was read last, wait for a review. */
+  #holdRecords(
+    scope: number,
+    first: number,
+    last: number,
+    verdict: Verdict,
+    { standIn }: Pick<Judged, 'standIn'>,
+  ): void {
+    const { start, end } = this.#policy.logRecordTarget
+    const target = targetBytes(this.#request, start, end, standIn)
+    this.#holding.logRecords({ resource: this.#resource, scope }, { first, last }, verdict, target)
   }
 
   // Spans and their events.
 
-  #span(item: number): void {
+  #span(item: number, scope: number): void {
     const { spanTarget, workspace, verdicts } = this.#policy
     const { scan, reading, counts } = workspace
     const { events } = reading
@@ -212,10 +234,11 @@ class Walk {
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
     const judged = this.#judge.judgeSpan(start, end)
-    const verdict = this.#judge.verdict(judged, 'span', start, end)
-    counts.add(verdict, 1)
-    this.#listener?.item(this.#head(verdict, spanTarget, judged), 1)
+    const verdict = this.#isHeld ? verdicts.spanThatLeft() : this.#judge.verdict(judged, 'span', start, end)
+    if (!this.#isHeld) counts.add(verdict, 1)
+    this.#listener?.item(headOf(this.#request, verdict, spanTarget, judged), 1)
     let moved = 0
+    let isHolding = false
     for (let index = 0; index < events.count; index++) {
       const settled =
         this.#only === undefined
@@ -224,7 +247,11 @@ class Walk {
       events.verdicts[index] = settled
       counts.add(settled, 1)
       moved |= settled.rehomed | settled.carried
-      if (this.#listener !== undefined) this.#listener.item(this.#eventHead(index, settled), 1)
+      if (settled.outcome === 'quarantined') isHolding = true
+      this.#listener?.item(
+        eventHeadOf(this.#request, settled, this.#policy.spanEventTarget, { events, index }),
+        1,
+      )
     }
     this.#fields.scopeBefore(field)
     for (const record of this.#natives) {
@@ -242,6 +269,7 @@ class Walk {
       }
     }
     if (moved !== 0) this.#rehoming.spanEvents(this.#policy.spanEventTarget, start, end)
+    if (isHolding) this.#holding.spanEvents({ resource: this.#resource, scope }, { start, end })
   }
 
   readonly #editEvent = (record: LaneRecord, index: number): EditedItem => {
@@ -291,7 +319,7 @@ class Walk {
     const field = scan.items.fields[item]
     const start = scan.items.starts[item]
     const end = scan.items.ends[item]
-    this.#listener?.item(this.#head(verdict, reader, judged), items)
+    this.#listener?.item(headOf(this.#request, verdict, reader, judged), items)
     counts.add(verdict, items)
     this.#fields.scopeBefore(field)
     for (const record of this.#natives) {
@@ -335,41 +363,7 @@ class Walk {
     if (!record.editsFields && lane.wire === 'as_is') {
       return [{ lane: lane.name, signal: lane.signal, items: built.items, content: built.bytes }]
     }
-    const { parcels } = new Walk(built.bytes, lane.signal, this.#policy, {
-      only: record,
-      listener: undefined,
-    }).run()
+    const { parcels } = new Walk(built.bytes, lane.signal, this.#policy, { ...whole, only: record }).run()
     return parcels.map((parcel) => ({ ...parcel, content: parcel.content ?? built.bytes }))
-  }
-
-  #tally(): readonly TallyRow[] {
-    const { workspace, verdicts } = this.#policy
-    const rows: TallyRow[] = []
-    workspace.counts.drain((verdict, items) => {
-      const { carriage, family, lane, outcome, reason } = verdict
-      rows.push({ carriage, family, lane, outcome, reason, items })
-      for (const copy of verdicts.names(verdict.native | verdict.rehomed | verdict.carried)) {
-        if (copy !== lane) rows.push({ carriage, family, lane: copy, outcome: 'copied', reason: '', items })
-      }
-    })
-    return rows
-  }
-
-  // For the witness.
-
-  #head(verdict: Verdict, reader: TargetReader | undefined, judged: Judged): WitnessedHead {
-    const targetFrom = reader === undefined || reader.path < 0 ? undefined : reader.paths[reader.path].text
-    const isKnown = reader !== undefined && reader.path >= 0 && judged.standIn === undefined
-    const target = isKnown ? latin1(this.#request, reader.start, reader.end) : undefined
-    return { carriage: verdict.carriage, target, targetFrom, verdict }
-  }
-
-  #eventHead(index: number, verdict: Verdict): WitnessedHead {
-    const { spanEventTarget, workspace } = this.#policy
-    const { targetStarts, targetEnds, paths, standIns } = workspace.reading.events
-    const path = paths[index]
-    const isKnown = path >= 0 && standIns[index] === undefined
-    const target = isKnown ? latin1(this.#request, targetStarts[index], targetEnds[index]) : undefined
-    return { carriage: 'span_event', target, targetFrom: spanEventTarget.paths[path]?.text, verdict }
   }
 }

@@ -69,6 +69,7 @@ export class Verdicts {
   readonly #lanes: readonly LaneTraits[]
   readonly #rehome: Rehome
   readonly #rehomePosition: Position
+  #spanThatLeft: Verdict | undefined
 
   constructor(lanes: readonly LaneTraits[], rehome: Rehome, rehomePosition: Position) {
     this.#lanes = lanes
@@ -137,6 +138,15 @@ export class Verdicts {
       return this.#intern({ ...verdict, native, outcome: 'rehomed', ...this.#by(rehomed, rules) })
     }
     return this.#intern({ ...verdict, native, outcome: 'dropped', reason: 'no_span' })
+  }
+
+  /** What is left of a span when its events were held: no item, and on no lane. */
+  spanThatLeft(): Verdict {
+    if (this.#spanThatLeft === undefined) {
+      const fallback: Fallback = { outcome: 'dropped', reason: 'no_lane', lane: '', rule: undefined }
+      this.#spanThatLeft = this.settle({ carriage: 'span', family: '', taken: 0, rules: [], fallback })
+    }
+    return this.#spanThatLeft
   }
 
   /** The verdict on an event that has no span to ride on: no traces lane can take it rehomed. */

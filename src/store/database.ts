@@ -10,12 +10,10 @@ import { chmodSync, closeSync, existsSync, openSync, renameSync, statSync } from
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StorageError } from '../errors.ts'
-import { FILE_MODE, prepareDirectory, syncDirectory, syncFile } from './directory.ts'
+import { FILE_MODE, prepareDirectory, STORE_FILE, syncDirectory, syncFile } from './directory.ts'
 import { storageError, toStorageError } from './failure.ts'
 import { CACHE_BYTES, LOCK_TIMEOUT_MS, PAGE_BYTES } from './limits.ts'
 import { hasTables, migrate } from './schema.ts'
-
-export const STORE_FILE = 'laneway.db'
 
 export interface OpenDatabase {
   readonly database: DatabaseSync

@@ -12,6 +12,9 @@ import { dirname, join } from 'node:path'
 export const DIRECTORY_MODE = 0o700
 export const FILE_MODE = 0o600
 
+/** The file of the store in its directory. */
+export const STORE_FILE = 'laneway.db'
+
 /** Makes the directory and its `.gitignore` if they are not there. Throws what the file system throws. */
 export function prepareDirectory(directory: string): void {
   const isNew = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE }) !== undefined

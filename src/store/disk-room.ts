@@ -7,8 +7,7 @@
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { STORE_FILE } from './database.ts'
-import { diskSpace } from './directory.ts'
+import { diskSpace, STORE_FILE } from './directory.ts'
 import { WAL_SLACK } from './limits.ts'
 import type { Session } from './session.ts'
 

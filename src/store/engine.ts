@@ -11,8 +11,25 @@ import { closeQuietly, inodeAt, type OpenDatabase, openDatabase, rebuild, setSto
 import { diskSpace } from './directory.ts'
 import { roomOnDisk } from './disk-room.ts'
 import { storageError, toStorageError } from './failure.ts'
-import { divideBytes, PROBE_INTERVAL_MS, RETENTION_CHECK_MS, type StoreLimits, walBytesOn } from './limits.ts'
-import type { Answer, Failure, PlacedParcel, PlacedSettled, Question, Reply, Request } from './messages.ts'
+import {
+  divideBytes,
+  PROBE_INTERVAL_MS,
+  QUARANTINE_ROW_BYTES,
+  QUARANTINE_ROWS_MAX,
+  RETENTION_CHECK_MS,
+  type StoreLimits,
+  walBytesOn,
+} from './limits.ts'
+import type {
+  Answer,
+  Failure,
+  PlacedParcel,
+  PlacedSettled,
+  Question,
+  ReleasedRange,
+  Reply,
+  Request,
+} from './messages.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 import { createSession, type Session } from './session.ts'
 
@@ -34,7 +51,15 @@ export interface Engine {
   tick(): void
 }
 
-type Append = readonly PlacedParcel[]
+interface Append {
+  readonly parcels: readonly PlacedParcel[]
+  readonly released: ReleasedRange | undefined
+}
+/** What became of an append. */
+interface Appended {
+  readonly refusal: StorageError | undefined
+  readonly unheld: readonly number[]
+}
 interface OpenSession extends Session, OpenDatabase {}
 
 /** What a parcel costs beside its bytes, and how much of the file stays free for SQLite's own pages. */
@@ -63,7 +88,7 @@ export function createEngine(options: EngineOptions): Engine {
     for (const request of group) {
       switch (request.type) {
         case 'append':
-          appends.push(request.parcels)
+          appends.push(request)
           break
         case 'settle':
           settlements.push(...request.settled)
@@ -80,34 +105,48 @@ export function createEngine(options: EngineOptions): Engine {
 
   function commitAppends(appends: readonly Append[]): void {
     if (appends.length === 0 && settlements.length === 0) return
-    let refusals: readonly (StorageError | undefined)[]
+    let results: readonly Appended[]
     try {
-      refusals = attempt((open) => writeAll(open, appends))
+      results = attempt((open) => writeAll(open, appends))
     } catch (error) {
       const refusal = toStorageError(error, directory)
-      refusals = appends.map(() => refusal)
+      results = appends.map(() => refused(refusal))
     }
-    for (const refusal of refusals) reply({ type: 'appended', failure: refusal && failureOf(refusal) })
+    for (const { refusal, unheld } of results)
+      reply({ type: 'appended', failure: refusal && failureOf(refusal), unheld })
   }
 
   /** One transaction: settlements first, for they make room. An append that finds none is refused alone. */
-  function writeAll(open: OpenSession, appends: readonly Append[]): readonly (StorageError | undefined)[] {
-    const refusals = open.transact(() => {
+  function writeAll(open: OpenSession, appends: readonly Append[]): readonly Appended[] {
+    const results = open.transact(() => {
       settleAll(open)
       let freeBytes = bytesMax - open.usedBytes()
-      return appends.map((parcels) => {
+      return appends.map(({ parcels, released }) => {
         const bytes = parcels.reduce((sum, { byteLength }) => sum + byteLength + PARCEL_OVERHEAD_BYTES, 0)
-        if (bytes > freeBytes) return storageError('size', directory)
+        if (bytes > freeBytes) return refused(storageError('size', directory))
         if (bytes > diskBytes) diskBytes = roomOnDisk(open, { directory, walBytes })
-        if (bytes > diskBytes) return noteLowDisk()
+        if (bytes > diskBytes) return refused(noteLowDisk())
+        if (released !== undefined && !open.quarantine.release(released))
+          return refused(storageError('gone', directory))
         freeBytes -= bytes
         diskBytes -= bytes
-        for (const parcel of parcels) open.queues.append(parcel, bytesOf(parcel))
-        return undefined
+        const quarantineBytesMax = released === undefined ? limits.quarantineBytesMax : bytesMax
+        const unheld = parcels.filter((parcel) => !keep(open, parcel, quarantineBytesMax))
+        return { refusal: undefined, unheld: unheld.map(({ id }) => id) }
       })
     })
     settlements = []
-    return refusals
+    return results
+  }
+
+  /** False: it is to be held, and the quarantine has no room. What was held before, and stays, always has. */
+  function keep(open: OpenSession, parcel: PlacedParcel, quarantineBytesMax: number): boolean {
+    const { held, byteLength } = parcel
+    const { queues, quarantine } = open
+    if (held === undefined) queues.append(parcel, bytesOf(parcel))
+    else if (quarantine.chargedBytes() + byteLength + QUARANTINE_ROW_BYTES > quarantineBytesMax) return false
+    else quarantine.hold(parcel, held, bytesOf(parcel))
+    return true
   }
 
   function noteLowDisk(): StorageError {
@@ -223,13 +262,17 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   function answerWith(open: OpenSession, question: Exclude<Question, { type: 'close' }>): Answer {
-    const { queues, deadLetters } = open
+    const { queues, deadLetters, quarantine } = open
     switch (question.type) {
       case 'open':
         open.transact(() => {
           for (const exporter of options.exporters) queues.exporterId(exporter)
         })
-        return { type: 'opened', accounts: queues.accounts(), lastId: queues.lastId() }
+        return {
+          type: 'opened',
+          accounts: queues.accounts(),
+          lastId: Math.max(queues.lastId(), quarantine.lastId()),
+        }
       case 'load':
         return { type: 'parcels', parcels: queues.load(question) }
       case 'list':
@@ -247,6 +290,21 @@ export function createEngine(options: EngineOptions): Engine {
         const dropped = open.transact(() => question.ids.filter((id) => deadLetters.drop(id)))
         return { type: 'dropped', count: dropped.length }
       }
+      case 'list_held':
+        return { type: 'held_targets', targets: quarantine.list(question.after, question.targetsMax) }
+      case 'held_of':
+        return { type: 'held_targets', targets: quarantine.of(question.target) }
+      case 'load_held':
+        return { type: 'held_chunk', chunk: quarantine.load(question) }
+      case 'discard_held':
+        return {
+          type: 'held_counts',
+          counts: open.transact(() => quarantine.discard(question, question.rowsMax)),
+        }
+      case 'remove_held':
+        return { type: 'held_counts', counts: open.transact(() => quarantine.remove(question.ids)) }
+      case 'count_held':
+        return { type: 'held_counts', counts: quarantine.counts() }
       case 'space':
         return { type: 'space', space: open.space() }
     }
@@ -267,22 +325,27 @@ export function createEngine(options: EngineOptions): Engine {
       // An empty transaction writes nothing, so it proves nothing: the version is written again.
       else if (failure !== undefined) attempt((open) => open.database.exec(REWRITE_VERSION))
       else if (isDiskLow) attempt(noteRoom)
-      if (clock() >= retentionAtMs) expireDeadLetters()
+      if (clock() >= retentionAtMs) expire()
     } catch (error) {
       // Known and told already; the next tick tries again.
       toStorageError(error, directory)
     }
   }
 
-  function expireDeadLetters(): void {
+  function expire(): void {
     retentionAtMs = clock() + RETENTION_CHECK_MS
     const beforeMs = clock() - limits.retentionMs
-    attempt((open) =>
+    attempt((open) => {
       tellGone(
         open.transact(() => open.deadLetters.expire(beforeMs)),
         'retention',
-      ),
-    )
+      )
+      const counts = open.transact(() => open.quarantine.expire(beforeMs, QUARANTINE_ROWS_MAX))
+      if (counts.length === 0) return
+      reply({ type: 'event', event: { type: 'held_expired', counts } })
+      // There may be more.
+      retentionAtMs = clock()
+    })
   }
 
   function tellGone(count: number, reason: 'full' | 'retention'): void {
@@ -293,6 +356,10 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
+
+function refused(refusal: StorageError): Appended {
+  return { refusal, unheld: [] }
+}
 
 function failureOf({ fault, message }: StorageError): Failure {
   return { fault, message }

@@ -38,6 +38,7 @@ const REMEDIES: Readonly<Record<StorageFault, string>> = {
   in_use: 'is in use by another process: stop that one, or give this one a storage.directory of its own',
   corrupt: 'holds a store that is damaged: it is set aside and a new one is made',
   newer: 'holds a store that a newer laneway made: run that version, or set storage.directory',
+  gone: 'does not hold any more what was to be released: look at what is there now, and release again',
   busy: 'takes what comes more slowly than it comes: send again later',
   stopped: 'is closed: laneway is stopping, or its storage thread has failed; restart it',
 }

@@ -34,7 +34,13 @@ export const SETTLE_BYTES_MAX: number = 4 * MIB
 /** The longest message of a backend that is kept with a dead letter, in UTF-16 units. */
 export const DEAD_LETTER_MESSAGE_MAX = 1024
 
-/** How often dead letters that are past their retention are looked for. */
+/** What a held parcel costs beside its bytes: its row, its target there and in the index. */
+export const QUARANTINE_ROW_BYTES = 512
+
+/** So many rows of the quarantine expire, or are discarded, in one transaction: others wait for no more than that. */
+export const QUARANTINE_ROWS_MAX = 4096
+
+/** How often dead letters and held items that are past their retention are looked for. */
 export const RETENTION_CHECK_MS: number = 10 * 60 * 1000
 
 const WAL_BYTES: number = 32 * MIB
@@ -46,6 +52,7 @@ export interface StoreLimits {
   /** `storage.max_size`: the file and its log together. */
   readonly bytesMax: number
   readonly deadLettersBytesMax: number
+  readonly quarantineBytesMax: number
   readonly retentionMs: number
 }
 

@@ -21,8 +21,56 @@ export interface ParcelHead {
   /** The digest of the policy that it was admitted under. */
   readonly policy: string
   readonly admittedMs: number
-  /** The exporters whose queues it enters, at least one. */
+  /** The exporters whose queues it enters, at least one, or none if it is held. */
   readonly exporters: readonly string[]
+  /** Given: it is held in quarantine. */
+  readonly held?: HeldParcelHead | undefined
+}
+
+/** What a held item counts as. The store does not read what the words mean. */
+export interface HeldKind {
+  readonly carriage: string
+  readonly family: string
+  readonly reason: string
+}
+
+export interface HeldParcelHead extends HeldKind {
+  readonly target: string
+}
+
+export interface HeldCount extends HeldKind {
+  readonly items: number
+}
+
+/** What is held of one target, of one carriage and family. */
+export interface HeldTarget extends Amount {
+  readonly target: string
+  readonly family: string
+  readonly carriage: string
+  readonly oldestMs: number
+}
+
+/** Held parcels of one target and carriage, with ids in (after, through]. */
+export interface HeldRange {
+  readonly target: string
+  readonly carriage: string
+  readonly after: number
+  readonly through: number
+}
+
+/** A range that was loaded and goes on; `rows` is how many parcels it had. */
+export interface ReleasedRange extends HeldRange {
+  readonly rows: number
+}
+
+/** Held parcels as they come back, oldest first. */
+export interface HeldChunk {
+  /** The last one's id. */
+  readonly through: number
+  readonly oldestMs: number
+  readonly rows: readonly (HeldCount & { readonly byteLength: number })[]
+  /** The bytes of all, one behind the other: a request again. Memory that belongs to the receiver alone. */
+  readonly bytes: Uint8Array<ArrayBuffer>
 }
 
 /** A parcel on its way to the worker: its bytes are at `offset` of the arena, or `own`. */
@@ -127,7 +175,12 @@ export interface Space {
 }
 
 export type Request =
-  | { readonly type: 'append'; readonly parcels: readonly PlacedParcel[] }
+  /** `released`: leaves the quarantine in the same transaction. */
+  | {
+      readonly type: 'append'
+      readonly parcels: readonly PlacedParcel[]
+      readonly released: ReleasedRange | undefined
+    }
   | { readonly type: 'settle'; readonly settled: readonly PlacedSettled[] }
   | { readonly type: 'ask'; readonly call: number; readonly question: Question }
 
@@ -145,6 +198,16 @@ export type Question =
   | { readonly type: 'read'; readonly id: number }
   | { readonly type: 'replay'; readonly ids: readonly number[]; readonly firstId: number }
   | { readonly type: 'drop'; readonly ids: readonly number[] }
+  | { readonly type: 'list_held'; readonly after: string | undefined; readonly targetsMax: number }
+  | { readonly type: 'held_of'; readonly target: string }
+  | (HeldRange & {
+      readonly type: 'load_held'
+      readonly bytesMax: number
+      readonly itemsMax: number
+    })
+  | (HeldRange & { readonly type: 'discard_held'; readonly rowsMax: number })
+  | { readonly type: 'remove_held'; readonly ids: readonly number[] }
+  | { readonly type: 'count_held' }
   | { readonly type: 'space' }
   | { readonly type: 'close' }
 
@@ -154,6 +217,9 @@ export type Answer =
   | { readonly type: 'letters'; readonly letters: readonly DeadLetter[] }
   | { readonly type: 'replayed'; readonly replayed: readonly Replayed[] }
   | { readonly type: 'dropped'; readonly count: number }
+  | { readonly type: 'held_targets'; readonly targets: readonly HeldTarget[] }
+  | { readonly type: 'held_chunk'; readonly chunk: HeldChunk | undefined }
+  | { readonly type: 'held_counts'; readonly counts: readonly HeldCount[] }
   | { readonly type: 'space'; readonly space: Space }
   | { readonly type: 'closed' }
 
@@ -175,10 +241,12 @@ export type StoreEvent =
   | { readonly type: 'rebuilt'; readonly path: string }
   /** Dead letters made room for newer ones, or grew too old. */
   | { readonly type: 'dead_letters_gone'; readonly count: number; readonly reason: 'full' | 'retention' }
+  /** Held items passed their retention. */
+  | { readonly type: 'held_expired'; readonly counts: readonly HeldCount[] }
 
 export type Reply =
-  /** Of the oldest append that was not answered yet. */
-  | { readonly type: 'appended'; readonly failure: Failure | undefined }
+  /** Of the oldest append that was not answered yet. `unheld`: ids of parcels for which the quarantine had no room. */
+  | { readonly type: 'appended'; readonly failure: Failure | undefined; readonly unheld: readonly number[] }
   | { readonly type: 'answered'; readonly call: number; readonly answer: Answer }
   | { readonly type: 'failed'; readonly call: number; readonly failure: Failure }
   | { readonly type: 'event'; readonly event: StoreEvent }

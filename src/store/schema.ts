@@ -3,7 +3,8 @@
  *
  * `parcels` holds bytes once; `queue` says which exporters still want them; `shared` counts the holders of a parcel
  * that has several (queues and dead letters), so that the common parcel with one holder costs no row. `accounts`
- * counts what has left the queues; what is in them is counted from `queue` itself, so both always agree. A new table
+ * counts what has left the queues; what is in them is counted from `queue` itself, so both always agree. `quarantine`
+ * has a row for each held parcel, `quarantine_content` its bytes; their ids and those of parcels are one row of numbers. A new table
  * is a new entry of MIGRATIONS: entries are never changed once released.
  */
 import type { DatabaseSync } from 'node:sqlite'
@@ -47,9 +48,26 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (exporter, outcome)
   ) WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY,
+    target TEXT NOT NULL,
+    carriage TEXT NOT NULL,
+    family TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    items INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    admitted_ms INTEGER NOT NULL
+  );
+  CREATE INDEX quarantine_by_target ON quarantine (target, carriage, id);
+  CREATE TABLE quarantine_content (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+  `,
 ]
 
-const TABLES = ['exporters', 'parcels', 'shared', 'queue', 'dead_letters', 'accounts'] as const
+const TABLES = [
+  ...['exporters', 'parcels', 'shared', 'queue', 'dead_letters', 'accounts'],
+  ...['quarantine', 'quarantine_content'],
+] as const
 
 export const SCHEMA_VERSION: number = MIGRATIONS.length
 

@@ -6,12 +6,14 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { createDeadLetterTables, type DeadLetterTables } from './dead-letter-tables.ts'
 import type { PlacedSettled, Space } from './messages.ts'
+import { createQuarantineTables, type QuarantineTables } from './quarantine-tables.ts'
 import { createQueueTables, type QueueTables } from './queue-tables.ts'
 import { numberAt } from './row.ts'
 
 export interface Session {
   readonly queues: QueueTables
   readonly deadLetters: DeadLetterTables
+  readonly quarantine: QuarantineTables
   /** Runs `work` and makes it durable, or undoes it and throws. */
   transact<T>(work: () => T): T
   /** Returns how many dead letters found no room: with them the file would hold more than `bytesMax`. */
@@ -26,6 +28,7 @@ export interface Session {
 export function createSession(database: DatabaseSync): Session {
   const queues = createQueueTables(database)
   const deadLetters = createDeadLetterTables(database, queues)
+  const quarantine = createQuarantineTables(database)
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
   const pageCount = database.prepare('PRAGMA page_count')
@@ -41,6 +44,7 @@ export function createSession(database: DatabaseSync): Session {
       return result
     } catch (error) {
       deadLetters.forget()
+      quarantine.forget()
       // SQLite has undone it by itself after some failures of the disk.
       if (database.isTransaction) database.exec('ROLLBACK')
       throw error
@@ -82,5 +86,5 @@ export function createSession(database: DatabaseSync): Session {
     return { usedBytes: usedBytes(), fileBytes: fileBytes(), ...deadLetters.count() }
   }
 
-  return { queues, deadLetters, transact, settle, usedBytes, fileBytes, space }
+  return { queues, deadLetters, quarantine, transact, settle, usedBytes, fileBytes, space }
 }

@@ -28,6 +28,7 @@ import type {
   PlacedParcel,
   PlacedSettled,
   Question,
+  ReleasedRange,
   Replayed,
   Reply,
   Request,
@@ -36,6 +37,8 @@ import type {
   StoredParcel,
   StoreEvent,
 } from './messages.ts'
+import { createQuarantine, type Quarantine } from './quarantine.ts'
+import { unasked } from './unasked.ts'
 
 /** A parcel to keep. Its chunks are read until `append` settles, not longer. */
 export interface NewParcel extends ParcelHead {
@@ -67,8 +70,12 @@ export interface DeadLetters {
 export interface Store {
   /** Locks and reads the store. The first call; resolves with what each exporter left behind. */
   open(): Promise<readonly ExporterAccount[]>
-  /** All or none. Resolves when they are durable, with their ids: later ones are larger. */
-  append(parcels: readonly NewParcel[]): Promise<readonly number[]>
+  /**
+   * All or none. Resolves when they are durable, with their ids: later ones are larger, and NOT_HELD stands for a held
+   * parcel that found the quarantine full. `released` leaves the quarantine in the same transaction; if some of it is
+   * not there any more nothing is done, and the fault is `gone`.
+   */
+  append(parcels: readonly NewParcel[], released?: ReleasedRange): Promise<readonly number[]>
   settle(settled: Settled): void
   /** Parcels of a queue with ids in (after, through], oldest first: up to `bytesMax`, but at least one. */
   load(range: {
@@ -78,6 +85,7 @@ export interface Store {
     readonly bytesMax: number
   }): Promise<readonly StoredParcel[]>
   readonly deadLetters: DeadLetters
+  readonly quarantine: Quarantine
   /** Why appends are refused just now; undefined while they are not. */
   refusal(): Failure | undefined
   space(): Promise<Space>
@@ -85,8 +93,12 @@ export interface Store {
   close(): Promise<void>
 }
 
+/** No parcel has this id. */
+export const NOT_HELD = 0
+
 interface WaitingAppend {
   readonly parcels: readonly NewParcel[]
+  readonly released: ReleasedRange | undefined
   readonly byteLength: number
   readonly firstId: number
   readonly resolve: (ids: readonly number[]) => void
@@ -131,7 +143,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
   function receive(reply: Reply): void {
     switch (reply.type) {
       case 'appended':
-        finishAppend(reply.failure)
+        finishAppend(reply.failure, reply.unheld)
         break
       case 'answered':
         takeCall(reply.call)?.resolve(reply.answer)
@@ -147,13 +159,14 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     }
   }
 
-  function finishAppend(failure: Failure | undefined): void {
+  function finishAppend(failure: Failure | undefined, unheld: readonly number[]): void {
     const first = sent.shift()
     if (first === undefined) throw new Error('the storage thread answered what nobody asked')
     if (first.isInArena) arena.giveBack()
     const { append } = first
     waitingBytes -= append.byteLength
-    if (failure === undefined) append.resolve(append.parcels.map((_, index) => append.firstId + index))
+    const ids = append.parcels.map((_, index) => append.firstId + index)
+    if (failure === undefined) append.resolve(ids.map((id) => (unheld.includes(id) ? NOT_HELD : id)))
     else append.reject(errorOf(failure))
     if (waiting.length > 0) scheduleFlush()
   }
@@ -164,7 +177,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     return found
   }
 
-  function append(parcels: readonly NewParcel[]): Promise<readonly number[]> {
+  function append(parcels: readonly NewParcel[], released?: ReleasedRange): Promise<readonly number[]> {
     const byteLength = parcels.reduce((sum, parcel) => sum + parcel.byteLength, 0)
     if (isStopped) return Promise.reject(storageError('stopped', directory))
     if (waitingBytes > 0 && waitingBytes + byteLength > WAITING_BYTES_MAX) {
@@ -174,7 +187,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     const firstId = lastId + 1
     lastId += parcels.length
     return new Promise((resolve, reject) => {
-      waiting.push({ parcels, byteLength, firstId, resolve, reject })
+      waiting.push({ parcels, released, byteLength, firstId, resolve, reject })
       scheduleFlush()
     })
   }
@@ -199,7 +212,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
       taken++
       for (const { own: bytes } of placed.parcels) if (bytes !== undefined) own.push(bytes.buffer)
       sent.push({ append, isInArena: placed.isInArena })
-      requests.push({ type: 'append', parcels: placed.parcels })
+      requests.push({ type: 'append', parcels: placed.parcels, released: append.released })
     }
     waiting = waiting.slice(taken)
     if (requests.length > 0) port.postMessage(requests, own)
@@ -219,8 +232,9 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
         target.set(chunk, at)
         at += chunk.byteLength
       }
-      const { signal, lane, items, policy, admittedMs, exporters } = parcel
-      const head = { signal, lane, items, policy, admittedMs, exporters, byteLength: parcel.byteLength }
+      const { signal, lane, items, policy, admittedMs, exporters, held } = parcel
+      const { byteLength } = parcel
+      const head = { signal, lane, items, policy, admittedMs, exporters, held, byteLength }
       placed.push({ ...head, id: firstId + placed.length, offset, own })
       if (isInArena) offset += parcel.byteLength
     }
@@ -302,6 +316,8 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     },
   }
 
+  const quarantine = createQuarantine(ask, () => lastId)
+
   async function space(): Promise<Space> {
     const answer = await ask({ type: 'space' })
     if (answer.type !== 'space') throw unasked()
@@ -335,7 +351,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     onEvent({ type: 'refusing', failure: refusal })
   }
 
-  return { open, append, settle, load, deadLetters, refusal: () => refusal, space, close }
+  return { open, append, settle, load, deadLetters, quarantine, refusal: () => refusal, space, close }
 }
 
 /** The thread holds no bytes but SQLite's and those of one load; a large young generation would only be resident. */
@@ -355,8 +371,4 @@ function placeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '))
   return [error.name, ...frames.slice(0, 4).map((line) => line.trim())].join(' ')
-}
-
-function unasked(): Error {
-  return new Error('the storage thread answered another question')
 }

@@ -44,7 +44,10 @@ function serve({ port, arena, directory, limits, exporters }: WorkerInput): void
 
 /** Bytes that were read back move; copied, they would be there three times until the collector comes. */
 function buffersOf(reply: Reply): readonly ArrayBuffer[] {
-  if (reply.type !== 'answered' || reply.answer.type !== 'parcels') return []
+  if (reply.type !== 'answered') return []
+  if (reply.answer.type === 'held_chunk')
+    return reply.answer.chunk === undefined ? [] : [reply.answer.chunk.bytes.buffer]
+  if (reply.answer.type !== 'parcels') return []
   return reply.answer.parcels.map(({ bytes }) => bytes.buffer)
 }
 

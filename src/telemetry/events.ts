@@ -11,6 +11,13 @@ import type { Reason, TallyRow } from './tally.ts'
 export type TelemetryEvent =
   /** The fate of one whole request is known: its items enter the ledger in one step. */
   | { readonly type: 'request_decided'; readonly signal: Signal; readonly tally: readonly TallyRow[] }
+  /**
+   * What is held changed without a request: it was counted again at a start, released, discarded or grew too old. Rows of
+   * less and rows of more, in one step.
+   */
+  | { readonly type: 'quarantine_changed'; readonly signal: Signal; readonly tally: readonly TallyRow[] }
+  /** Items found the quarantine full and were dropped, or waited there longer than they are kept. */
+  | { readonly type: 'held_dropped'; readonly items: number; readonly reason: 'full' | 'retention' }
   /** A request was answered. `reason` is empty for 200, 408 and 500, where the code says it all. */
   | {
       readonly type: 'request_answered'

@@ -1,7 +1,7 @@
 /**
  * The ledger: how many items came, by signal, carriage and family, and what became of them.
  *
- * In: `request_decided`, `parcel_admitted` and `parcel_settled`. Out: the rows of the contract's
+ * In: `request_decided`, `quarantine_changed`, `parcel_admitted` and `parcel_settled`. Out: the rows of the contract's
  * `/api/v1/ledger`. It balances at every read by construction: a request enters in one step, and `received` is
  * never counted but summed from what became of the items. So is an exporter's `queued`: what was admitted less what
  * was settled. Counts may fall: an item released from quarantine is a row of less and a row of more.
@@ -66,6 +66,7 @@ export function createLedger(options: {
   function record(event: TelemetryEvent): void {
     switch (event.type) {
       case 'request_decided':
+      case 'quarantine_changed':
         for (const row of event.tally) add(event.signal, row)
         break
       case 'parcel_admitted':

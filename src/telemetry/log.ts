@@ -84,6 +84,11 @@ export function createLog({ level, clock, destination }: LogOptions): Log {
       case 'dead_letters_gone':
         write('warn', 'dead letters are gone', { count: event.count, reason: event.reason })
         break
+      case 'held_dropped': {
+        const { items, reason } = event
+        write('warn', 'quarantined items are dropped', { items, reason })
+        break
+      }
       case 'fault':
         write('error', 'unexpected failure', { place: event.place, detail: event.detail })
         break

@@ -41,6 +41,7 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
   const emit: Emit = (event) => {
     switch (event.type) {
       case 'request_decided':
+      case 'quarantine_changed':
       case 'parcel_admitted':
       case 'parcel_settled':
         ledger.record(event)
@@ -59,6 +60,7 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
       case 'storage_recovered':
       case 'storage_replaced':
       case 'dead_letters_gone':
+      case 'held_dropped':
       case 'fault':
         log.record(event)
         break

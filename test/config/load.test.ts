@@ -68,6 +68,7 @@ t.test('what the file leaves out has the default of the contract', async (t) => 
     directory: join(cwd, 'laneway-data'),
     bytesMax: 2 ** 30,
     deadLettersBytesMax: 2 ** 27,
+    quarantineBytesMax: 2 ** 27,
     retentionMs: 168 * 3_600_000,
   })
   t.same([config.shutdownDelayMs, config.shutdownGraceMs, config.telemetry.logLevel], [3000, 10_000, 'info'])

@@ -160,7 +160,7 @@ t.test('nothing is handed over before the commit, and a commit that fails gives 
       })
     },
   )
-  for (const result of [{ refusal }, new Error('commit'), { ids: [7] }]) {
+  for (const result of [{ refusal }, new Error('commit'), { ids: [7], unheld: [], unhold: async () => {} }]) {
     const { parcel } = held()
     const idle = held(501, new CountedPin(1000), 'none').parcel
     const admitting = admit([idle, parcel], 'digest')

@@ -22,7 +22,12 @@ import {
 } from './support.ts'
 
 const MIB = 1024 * 1024
-const LIMITS = { bytesMax: 512 * MIB, deadLettersBytesMax: 64 * MIB, retentionMs: 1e9 }
+const LIMITS = {
+  bytesMax: 512 * MIB,
+  deadLettersBytesMax: 64 * MIB,
+  quarantineBytesMax: 64 * MIB,
+  retentionMs: 1e9,
+}
 
 interface Lane extends Exporter {
   readonly recorder: Recorder

@@ -7,6 +7,7 @@ import { compilePolicy, type Policy } from '../../src/policy/compile.ts'
 import { type Routing, route, type WitnessedItem } from '../../src/policy/route.ts'
 import { decode, isMessage, type OracleMessage, type OracleValue } from '../oracle/oracle.ts'
 import { doubtsOf, payloadsOf } from './doubt.ts'
+import { orderOf } from './held-reference.ts'
 import { assertVerbatim, bytesOf } from './parcel-bytes.ts'
 import { mergedTally, type ReferenceRouting, routeReference } from './reference.ts'
 
@@ -92,9 +93,18 @@ export function assertAgrees({
       ok(canonicalise(parcel.bytes, parcel.signal).bytes === parcel.bytes, 'canonical')
     else if (isUntouched(lane, spec)) assertVerbatim(parcel.bytes, bytes)
   })
+  assertHeld(routing, expected, message)
   assertSame(routing, witnessed, bytes)
   assertHeard(heard, expected)
   return expected
+}
+
+/** What waits for a review is what the policy says, and as it came. */
+function assertHeld({ held }: Routing, expected: ReferenceRouting, message: string): void {
+  const decoded = held
+    .toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1))
+    .map(({ bytes, ...head }) => ({ ...head, request: decode(message, bytes) }))
+  deepStrictEqual(decoded, expected.held)
 }
 
 /** Whether what stays on a lane stays byte for byte: no field rules, and nothing that comes from elsewhere. */
@@ -106,6 +116,7 @@ function isUntouched(lane: LaneSpec | undefined, { rehome }: PolicySpec): boolea
 function assertSame(one: Routing, other: Routing, request: Uint8Array): void {
   deepStrictEqual(other.tally, one.tally)
   deepStrictEqual(other.findings, one.findings)
+  deepStrictEqual(other.held, one.held)
   equal(other.parcels.length, one.parcels.length)
   one.parcels.forEach((parcel, index) => {
     ok(Buffer.compare(bytesOf(other.parcels[index], request), bytesOf(parcel, request)) === 0)

@@ -135,16 +135,16 @@ export const anyPolicy: fc.Arbitrary<PolicyText> = fc.record({
   match: fc.constantFrom('segment', 'prefix'),
   families,
   lanes,
-  unreviewed: fc.constantFrom('forward', 'drop'),
-  foreign: fc.constantFrom('forward', 'drop'),
+  unreviewed: fc.constantFrom('forward', 'drop', 'quarantine'),
+  foreign: fc.constantFrom('forward', 'drop', 'quarantine'),
   target: fc.record({ log_record: recordPaths, span_event: itemPaths, span: itemPaths }),
 })
 
 /** Preset `codex` in its variants. */
 export const codexPolicy: fc.Arbitrary<PolicyText> = fc.record({
   match: fc.constantFrom('segment', 'prefix'),
-  unreviewed: fc.constantFrom('forward', 'drop'),
-  foreign: fc.constantFrom('forward', 'drop'),
+  unreviewed: fc.constantFrom('forward', 'drop', 'quarantine'),
+  foreign: fc.constantFrom('forward', 'drop', 'quarantine'),
 })
 
 /** Policies as users write them, and any other. */

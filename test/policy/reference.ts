@@ -17,6 +17,7 @@ import type { Carriage, Signal } from '../../src/otlp/signal.ts'
 import type { Outcome, Reason, TallyRow } from '../../src/telemetry/tally.ts'
 import { isMessage, messageOf, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
 import { type ItemFacts, unanswered } from './fields-reference.ts'
+import { heldOf, type ReferenceHeld } from './held-reference.ts'
 import { type Home, KEYS, parcelsOf, type ReadAnew, type ReferenceParcel } from './parcels-reference.ts'
 import { hasSpan } from './rehome-reference.ts'
 
@@ -43,6 +44,7 @@ export interface Fate {
 
 export interface ReferenceRouting {
   readonly parcels: readonly ReferenceParcel[]
+  readonly held: readonly ReferenceHeld[]
   readonly tally: readonly TallyRow[]
   readonly fates: readonly Fate[]
 }
@@ -59,13 +61,20 @@ export interface ReferenceOptions {
   /** Bytes of each record and span event as they came: a carrier's id is made of them. */
   readonly payloads?: ReadonlyMap<OracleMessage, Uint8Array>
   readonly hashKey?: Uint8Array
+  /** Its spans stand for spans that have left: they are no items, and nothing takes them. */
+  readonly isHeld?: boolean
 }
 
 export function routeReference(
   request: OracleMessage,
   signal: Signal,
   spec: PolicySpec,
-  { doubts = new Set(), payloads = new Map(), hashKey = new Uint8Array(32) }: ReferenceOptions = {},
+  {
+    doubts = new Set(),
+    payloads = new Map(),
+    hashKey = new Uint8Array(32),
+    isHeld = false,
+  }: ReferenceOptions = {},
 ): ReferenceRouting {
   const { resources, scopes, items } = KEYS[signal]
   const fates = new Map<OracleMessage, Fate>()
@@ -77,7 +86,7 @@ export function routeReference(
           fates.set(item, withoutSpan(decideEvent('log_record', item, place), item, spec))
         else if (signal === 'metrics') fates.set(item, decidePoints(item, place))
         else {
-          const span = decideSpan(item, place)
+          const span = isHeld ? fateOf('span', '') : decideSpan(item, place)
           fates.set(item, span)
           for (const event of messagesOf(item, 'events')) {
             fates.set(event, withinSpan(decideEvent('span_event', event, place), span, spec))
@@ -86,7 +95,7 @@ export function routeReference(
       }
     }
   }
-  const list = [...fates.values()]
+  const list = [...fates.values()].filter(({ carriage }) => !isHeld || carriage !== 'span')
   const readAnew: ReadAnew = (carriage, item, envelope) => {
     const place: Place = { spec, ...envelope, doubts }
     return (carriage === 'span' ? decideSpan(item, place) : decideEvent(carriage, item, place)).home.facts
@@ -95,7 +104,7 @@ export function routeReference(
     .filter(isOn)
     .map((lane) => parcelsOf({ request, signal, lane, fates, payloads, hashKey, readAnew }))
     .filter((parcel) => parcel !== undefined)
-  return { parcels, tally: tallyOf(list), fates: list }
+  return { parcels, held: heldOf(request, signal, fates), tally: tallyOf(list), fates: list }
 }
 
 /** Where an item stands. `resource` is the Resource, `scope` the scope's entry. */
@@ -376,12 +385,12 @@ function disposalOf(cls: TargetClass, spec: PolicySpec): 'unreviewed' | 'foreign
   return cls.inNamespace ? 'unreviewed' : 'foreign'
 }
 
-/** Which selectors name events of this class: `drop` silences `*`, `forward` lets it speak for what is foreign. */
+/** Which selectors name events of this class: `drop` and `quarantine` silence `*`, `forward` lets it speak for what is foreign. */
 function namesOf(cls: TargetClass, spec: PolicySpec): Names {
   const disposal = disposalOf(cls, spec)
   const how = disposal === undefined ? undefined : spec[disposal]
   return (selector, facts, takes) =>
-    !(how === 'drop' && selector.word === '*') &&
+    !(how !== undefined && how !== 'forward' && selector.word === '*') &&
     isNamed(selector, cls, { spec, facts, takes, admits: how === 'forward' })
 }
 
@@ -410,8 +419,9 @@ function eventFate(
   if (misplaced !== undefined) {
     return { ...none, reason: 'wrong_carriage', lane: misplaced.lane.name, rule: spec.positions.rehome }
   }
-  if (disposal !== undefined && spec[disposal] === 'drop') {
-    return { ...none, reason: disposal, rule: spec.positions[disposal] }
+  if (disposal !== undefined && spec[disposal] !== 'forward') {
+    const outcome = spec[disposal] === 'drop' ? 'dropped' : 'quarantined'
+    return { ...none, outcome, reason: disposal, rule: spec.positions[disposal] }
   }
   return inDoubt ? { ...none, reason: 'ambiguous_target' } : fate
 }

@@ -4,6 +4,7 @@
  */
 import type {
   AcceptLineSpec,
+  Disposal,
   FamilySpec,
   FieldRuleSpec,
   LaneSpec,
@@ -64,8 +65,8 @@ export interface PolicyText {
     readonly span?: readonly Path[]
   }
   readonly families?: Readonly<Record<string, readonly string[]>>
-  readonly unreviewed?: 'forward' | 'drop'
-  readonly foreign?: 'forward' | 'drop'
+  readonly unreviewed?: Disposal
+  readonly foreign?: Disposal
   /** Both ways; neither by default, so that tests of the accept lines see each carriage alone. */
   readonly rehome?: boolean | { readonly to_logs: boolean; readonly to_traces: boolean }
   readonly lanes?: Readonly<Record<string, Lane>>

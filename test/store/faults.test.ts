@@ -19,6 +19,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { SCHEMA_VERSION } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { newStore, numbersIn, parcelOf, sentOf } from './support.ts'
 
@@ -72,7 +73,7 @@ const DAMAGES: Readonly<Record<string, (path: string) => void>> = {
   'has no tables': (path) => {
     rmSync(path)
     const database = new DatabaseSync(path)
-    database.exec('PRAGMA user_version = 1')
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
     database.close()
   },
 }

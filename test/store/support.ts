@@ -7,7 +7,12 @@ import type { Settled, StoreEvent } from '../../src/store/messages.ts'
 import { createStore, type NewParcel, type Store } from '../../src/store/store.ts'
 
 const MIB = 1024 * 1024
-export const LIMITS: StoreLimits = { bytesMax: 256 * MIB, deadLettersBytesMax: 32 * MIB, retentionMs: 1e9 }
+export const LIMITS: StoreLimits = {
+  bytesMax: 256 * MIB,
+  deadLettersBytesMax: 32 * MIB,
+  quarantineBytesMax: 32 * MIB,
+  retentionMs: 1e9,
+}
 
 /** `number` in decimal, filled up to `byteLength`. */
 export function bytesOf(number: number, byteLength: number): Buffer {

@@ -140,7 +140,7 @@ async function readStore(directory: string): Promise<{
   const events: string[] = []
   const store = createStore({
     directory,
-    limits: { bytesMax: 12 * MIB, deadLettersBytesMax: MIB, retentionMs: 1e9 },
+    limits: { bytesMax: 12 * MIB, deadLettersBytesMax: MIB, quarantineBytesMax: MIB, retentionMs: 1e9 },
     exporters: EXPORTERS,
     onEvent: ({ type }) => events.push(type),
   })

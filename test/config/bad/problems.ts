@@ -49,10 +49,7 @@ export const PROBLEMS: Readonly<Record<string, readonly string[]>> = {
     '4:24: lanes.trace.exporters: exporter `otlp_http/logs` has no URL for traces; give it `endpoint` or `traces_endpoint`',
   ],
   'not-enforced-yet': [
-    '1:37: policy.unreviewed: not enforced yet: quarantine; write `unreviewed: forward` or `unreviewed: drop`',
-    '1:58: policy.foreign: not enforced yet: quarantine; write `foreign: drop` or `foreign: forward`',
-    '1:79: policy.reviews: not enforced yet: reviews; leave it out',
-    '2:33: storage.quarantine_max_size: not enforced yet: quarantine; leave it out',
+    '1:34: policy.reviews: not enforced yet: reviews; leave it out',
     '3:22: admin.tap_values: not enforced yet: `laneway tap`; write `tap_values: false`',
   ],
   'not-utf-8': ['1:1: is not UTF-8; save it as UTF-8'],
