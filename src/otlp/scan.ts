@@ -58,11 +58,11 @@ export class Scan {
   firstScope: Int32Array = new Int32Array(65)
   /** Items of scope `s` are `[firstItem[s], firstItem[s + 1])`. */
   firstItem: Int32Array = new Int32Array(65)
-  /** Range of scope `s`'s name; empty where it has none. */
-  nameStarts: Int32Array = new Int32Array(64)
-  nameEnds: Int32Array = new Int32Array(64)
+  /** Range of scope `s`'s name; empty where it has none. All tables of scopes grow together, from one size. */
+  nameStarts: Int32Array = new Int32Array(65)
+  nameEnds: Int32Array = new Int32Array(65)
   /** 1 where scope `s` was given several names that differ: decoders take the last, a doubt remains. */
-  nameDoubts: Uint8Array = new Uint8Array(64)
+  nameDoubts: Uint8Array = new Uint8Array(65)
 
   readonly #cursor = new Cursor()
 

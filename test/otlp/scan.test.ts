@@ -121,3 +121,10 @@ t.test('a request holds as many items as the limit says, and not one more', asyn
   t.throws(() => scanned(nested(0x0a, nested(0x12, records))), { code: 'too_large' })
   t.equal(scanned(nested(0x0a, nested(0x12, records.subarray(2)))).items.count, rangesMax)
 })
+
+t.test('the names of all scopes are read, however many there are', async (t) => {
+  const names = Array.from({ length: 2500 }, (_, index) => `name ${index}`)
+  const scopeLogs = names.map((name) => ({ scope: { name }, logRecords: [{}] }))
+  const bytes = encode(MESSAGE, { resourceLogs: [{ scopeLogs }] })
+  t.same(namesOf(scanned(bytes), bytes), names)
+})
