@@ -9,7 +9,6 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
 import { type Admit, createAdmission } from './lane/admission.ts'
 import { type Commit, createCommit } from './lane/commit.ts'
@@ -17,6 +16,7 @@ import { createDeadLetterApi } from './lane/dead-letters.ts'
 import { createExporter, type Exporter } from './lane/exporter.ts'
 import { dropped, resumed } from './lane/held.ts'
 import { createQuarantineApi, type QuarantineApi } from './lane/quarantine.ts'
+import { ROOM_WAIT_MS } from './lane/release.ts'
 import { summariseLanes } from './lane/summary.ts'
 import { createPipeline, type PipelineParts } from './pipeline.ts'
 import { compilePolicy } from './policy/compile.ts'
@@ -99,7 +99,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
         admit,
         emit,
         clock,
-        delay: (ms) => delay(ms, undefined, { ref: false }),
+        roomWaitMs: ROOM_WAIT_MS,
       }),
     )
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
@@ -179,7 +179,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
 }
 
 /** The key of the `hash` verb; undefined, and no file made, where no lane that is on hashes. */
-function hashKeyOf({ policy, hashKey, storage }: Config): Uint8Array | undefined {
+export function hashKeyOf({ policy, hashKey, storage }: Config): Uint8Array | undefined {
   const hashes = policy.lanes.some(
     (lane) => lane.exporters.length > 0 && lane.fields.some(({ verb }) => verb === 'hash'),
   )

@@ -40,6 +40,11 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'what a backend refused for good: look at it, send it again, or drop it',
     load: async () => (await import('./dead-letters.ts')).run,
   },
+  review: {
+    usage: 'review list|release TARGET|discard TARGET [--admin URL] [--format json]',
+    summary: 'what is in quarantine: look at it, release it by the policy as it is now, or discard it',
+    load: async () => (await import('./review-quarantine.ts')).run,
+  },
   demo: {
     usage: 'demo [--endpoint URL] [--admin URL]',
     summary: 'send one made-up session to a running sidecar and show what went where',

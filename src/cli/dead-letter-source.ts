@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { AdminConfig, Config, ListenAddress } from '../config/config.ts'
+import type { AdminConfig, Config } from '../config/config.ts'
 import { CommandError, StorageError } from '../errors.ts'
 import {
   createDeadLetterApi,
@@ -14,11 +14,10 @@ import {
   type DeadLetterRow,
   type ShownDeadLetter,
 } from '../lane/dead-letters.ts'
-import { readSecret } from '../server/secret.ts'
 import { createDeadLetterDesk, type Handled } from '../store/dead-letter-desk.ts'
 import { STORE_FILE } from '../store/directory.ts'
 import { createStore } from '../store/store.ts'
-import { call, formatAddress, parseCallAddress } from './call.ts'
+import { createAdminClient } from './admin-client.ts'
 
 export interface DeadLetterSource {
   list(exporter: string | undefined): Promise<readonly DeadLetterRow[]>
@@ -32,36 +31,12 @@ const PATH = '/api/v1/dead-letters'
 export function askSidecar(
   admin: string | AdminConfig,
 ): DeadLetterSource & { readonly answers: () => Promise<boolean> } {
-  const address: ListenAddress =
-    typeof admin === 'string' ? parseCallAddress('--admin', admin) : admin.endpoint
-  const token = typeof admin === 'string' || admin.token === undefined ? undefined : readSecret(admin.token)
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-
-  /** Our own sidecar's answer; its shape is that of the API. */
-  async function ask<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
-    const posted = body && {
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: Buffer.from(JSON.stringify(body)),
-    }
-    const answer = await call({ address, method, path, headers, ...posted })
-    const text = answer.body.toString('utf8')
-    if (answer.status === 200) return JSON.parse(text)
-    throw new CommandError(errorIn(text) ?? `${formatAddress(address)} answers ${answer.status}`)
-  }
-
+  const { ask, answers } = createAdminClient(admin)
   return {
     list: (exporter) => everyPage((after) => ask<DeadLetterPage>('GET', `${PATH}?after=${after}`), exporter),
     show: (id, values) => ask('GET', `${PATH}/show?id=${id}${values ? '&values' : ''}`),
     handle: (verb, selection) => ask('POST', `${PATH}/${verb}`, selection),
-    async answers() {
-      try {
-        await call({ address, method: 'GET', path: '/livez', headers })
-        return true
-      } catch (error) {
-        if (error instanceof CommandError) return false
-        throw error
-      }
-    },
+    answers,
     async close() {},
   }
 }
@@ -106,13 +81,4 @@ async function everyPage(
     after = page.after
   }
   return exporter === undefined ? rows : rows.filter((row) => row.exporter === exporter)
-}
-
-function errorIn(text: string): string | undefined {
-  try {
-    const { error }: { readonly error?: unknown } = JSON.parse(text)
-    return typeof error === 'string' ? error : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -5,6 +5,7 @@
  * has come after a while at the latest (`done` is false then) and asks again: so an answer is never long in coming.
  * The same with and without a running sidecar. Source: contract section 3.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { CommandError } from '../errors.ts'
 import type { HeldTarget } from '../store/messages.ts'
 import { createProgress, discard, type Progress, type ReleaseParts, release } from './release.ts'
@@ -73,7 +74,7 @@ interface Run {
 type Verb = (target: string, progress: Progress, parts: ReleaseParts) => Promise<void>
 
 export function createQuarantineApi(parts: ReleaseParts): QuarantineApi {
-  const { quarantine, delay } = parts
+  const { quarantine } = parts
   /** By verb and target: what runs, or has ended and was not told yet. */
   const runs = new Map<string, Run>()
   let last: Promise<void> = Promise.resolve()
@@ -109,7 +110,7 @@ export function createQuarantineApi(parts: ReleaseParts): QuarantineApi {
     const run = known === undefined || known.isDone ? start(verb, target, known?.progress) : known
     runs.set(key, run)
     try {
-      await Promise.race([run.ended, delay(TURN_MS)])
+      await Promise.race([run.ended, delay(TURN_MS, undefined, { ref: false })])
     } catch (error) {
       runs.delete(key)
       throw error

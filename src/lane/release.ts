@@ -7,6 +7,7 @@
  * What the policy still quarantines stays where it is. Where a queue is full it is waited for, a bounded time.
  * Source: contract sections 3 and 4, decision 0011.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { MalformedRequest, StorageError, TooLarge } from '../errors.ts'
 import type { Parcel } from '../otlp/parcel.ts'
 import { HELD_CARRIAGES, type HeldCarriage, SIGNAL_OF_HELD } from '../otlp/parcel.ts'
@@ -26,8 +27,8 @@ const RELEASE_CHUNK_ITEMS = 1 << 16
 /** A queue that is full may take a smaller piece; below this it is not tried. */
 const RELEASE_CHUNK_BYTES_MIN = 64 * 1024
 
-/** How long a release waits for room without getting any. */
-const ROOM_WAIT_MS = 5000
+/** How long a release waits for a backend to make room. */
+export const ROOM_WAIT_MS = 5000
 const ROOM_RETRY_MS = 50
 
 /** What the policy says now of held items of one carriage. */
@@ -47,7 +48,8 @@ export interface ReleaseParts {
   readonly admit: Admit
   readonly emit: Emit
   readonly clock: () => number
-  readonly delay: (ms: number) => Promise<void>
+  /** How long a full queue is waited for without getting any room. */
+  readonly roomWaitMs: number
 }
 
 /** How far a release or discard has come; it grows while the work goes on. */
@@ -100,7 +102,7 @@ async function releaseRange(
   progress: Progress,
   parts: ReleaseParts,
 ): Promise<void> {
-  const { quarantine, clock, delay } = parts
+  const { quarantine, clock, roomWaitMs } = parts
   let bytesMax = RELEASE_CHUNK_BYTES
   let after = range.after
   let waitsUntilMs: number | undefined
@@ -111,14 +113,18 @@ async function releaseRange(
     const refusal = await releaseChunk(chunk, at, carriage, progress, parts)
     if (refusal === undefined) {
       after = chunk.through
+      bytesMax = Math.min(RELEASE_CHUNK_BYTES, bytesMax * 2)
       waitsUntilMs = undefined
-      continue
+    } else if (refusal.isFinal) {
+      return stop(progress, refusal.message)
+    } else if (bytesMax > RELEASE_CHUNK_BYTES_MIN) {
+      // Half as much may fit.
+      bytesMax /= 2
+    } else {
+      waitsUntilMs ??= clock() + roomWaitMs
+      if (clock() >= waitsUntilMs) return stop(progress, refusal.message)
+      await delay(ROOM_RETRY_MS, undefined, { ref: false })
     }
-    if (refusal.isFinal) return stop(progress, refusal.message)
-    bytesMax = Math.max(RELEASE_CHUNK_BYTES_MIN, bytesMax / 2)
-    waitsUntilMs ??= clock() + ROOM_WAIT_MS
-    if (clock() >= waitsUntilMs) return stop(progress, refusal.message)
-    await delay(ROOM_RETRY_MS)
   }
 }
 
