@@ -10,11 +10,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
+import { StorageError } from './errors.ts'
 import { type Admit, createAdmission } from './lane/admission.ts'
 import { type Commit, createCommit } from './lane/commit.ts'
 import { createDeadLetterApi } from './lane/dead-letters.ts'
 import { createExporter, type Exporter } from './lane/exporter.ts'
-import { dropped, resumed } from './lane/held.ts'
+import { dropped, resumed, vanished } from './lane/held.ts'
 import { createQuarantineApi, type QuarantineApi } from './lane/quarantine.ts'
 import { ROOM_WAIT_MS } from './lane/release.ts'
 import { summariseLanes } from './lane/summary.ts'
@@ -66,6 +67,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
   const used = new Set(config.policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
   const store = storeOf(config, used, (event) => {
     for (const said of telemetryOf(event)) emit(said)
+    if (event.type === 'set_aside') void countHeldAgain()
   })
   const exporters = new Map(
     config.exporters
@@ -133,6 +135,18 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       actions: new Map([...(letters?.actions ?? []), ...(quarantine?.actions ?? [])]),
     },
   })
+
+  /** The store began anew: what it held is gone. */
+  async function countHeldAgain(): Promise<void> {
+    try {
+      const counts = (await store?.quarantine.counts()) ?? []
+      const gone = vanished(telemetry.ledger.snapshot().rows, counts)
+      for (const change of dropped(gone, 'discarded')) emit({ type: 'quarantine_changed', ...change })
+    } catch (error) {
+      // The store says by itself what is wrong with it.
+      if (!(error instanceof StorageError)) throw error
+    }
+  }
 
   async function start(): Promise<{
     readonly receiver: readonly string[]

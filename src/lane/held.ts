@@ -4,6 +4,7 @@
 import { HELD_CARRIAGES, HELD_REASONS, type HeldKind, SIGNAL_OF_HELD } from '../otlp/parcel.ts'
 import type { Signal } from '../otlp/signal.ts'
 import type { HeldCount } from '../store/messages.ts'
+import type { LedgerRow } from '../telemetry/ledger.ts'
 import type { Reason, TallyRow } from '../telemetry/tally.ts'
 
 export interface HeldItems extends HeldKind {
@@ -32,6 +33,19 @@ export function resumed(counts: readonly HeldCount[]): readonly HeldChange[] {
 /** What was held and is dropped: rows of less and rows of more. */
 export function dropped(counts: readonly HeldCount[], reason: Reason): readonly HeldChange[] {
   return bySignal(counts, (held) => [heldRow(held, -held.items), droppedRow(held, reason)])
+}
+
+/** What the ledger has as held and the store has not: it was damaged and began anew. */
+export function vanished(rows: readonly LedgerRow[], counts: readonly HeldCount[]): readonly HeldCount[] {
+  return rows
+    .filter(({ outcome }) => outcome === 'quarantined')
+    .map(({ carriage, family, reason, items }) => {
+      const there = counts.filter(
+        (one) => one.carriage === carriage && one.family === family && one.reason === reason,
+      )
+      return { carriage, family, reason, items: there.reduce((left, one) => left - one.items, items) }
+    })
+    .filter(({ items }) => items > 0)
 }
 
 export function heldRow({ carriage, family, reason }: HeldKind, items: number): TallyRow {

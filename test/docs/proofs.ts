@@ -2,7 +2,9 @@
  * What a preset makes of one field, text or item, in the words of docs/presets.md: an item is made that holds it, is
  * sent through `route`, and what leaves is decoded by the oracle.
  */
+
 import { SIGNAL_TRAITS, type Signal } from '../../src/otlp/signal.ts'
+import type { Outcome } from '../../src/telemetry/tally.ts'
 import { encode, messageOf, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
 import { attribute, logRequest, spanRequest } from '../policy/fates.ts'
 import { type Preset, type Sent, send } from './preset-run.ts'
@@ -11,7 +13,7 @@ const MARK = 'CANARY'
 const TARGET = 'codex_core::tasks'
 const IDS = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
 
-/** Where items of a target go: `log lane`, `log lane, moved`, `dropped as foreign`, with `, finding` behind. */
+/** Where items of a target go: `log lane`, `log lane, moved`, `quarantined`, `dropped as foreign`, with `, finding` behind. */
 export function whereTo(preset: Preset, target: string, carriage: string): string {
   const named = [attribute('target', target), attribute('event.name', 'codex.user_prompt')]
   const { items, findings } =
@@ -23,8 +25,11 @@ export function whereTo(preset: Preset, target: string, carriage: string): strin
   const { verdict } = items[items.length - 1]
   const isFound = findings.some(({ kind }) => kind !== 'undecided_field')
   const moved = verdict.outcome === 'rehomed' ? ', moved' : ''
-  const fate =
-    verdict.outcome === 'dropped' ? `dropped as \`${verdict.reason}\`` : `${verdict.lane} lane${moved}`
+  const fates: Readonly<Partial<Record<Outcome, string>>> = {
+    dropped: `dropped as \`${verdict.reason}\``,
+    quarantined: 'quarantined',
+  }
+  const fate = fates[verdict.outcome] ?? `${verdict.lane} lane${moved}`
   return isFound ? `${fate}, finding` : fate
 }
 

@@ -128,3 +128,23 @@ t.test('prefix-match.yaml: a target that only begins like a family is of it', as
   t.strictSame(bodiesIn(arrivedAt(sink, '/log')), ['log'])
   t.equal(rowItems(ledger, { family: 'trace_safe', outcome: 'received' }), 1)
 })
+
+t.test('quarantine.yaml: a new subsystem waits, and everything else goes its way', async (t) => {
+  const sink = await startSink(t)
+  const flow = await startExample(t, 'quarantine.yaml', {
+    'otlp_http/logs.endpoint': sink.url,
+    'otlp_http/logs.compression': 'none',
+    'otlp_http/traces.endpoint': sink.url,
+    'otlp_http/traces.compression': 'none',
+  })
+  const request = logsOf(
+    { target: 'codex_otel.log_only', texts: ['known'] },
+    { target: 'codex_otel.newthing', texts: ['new'] },
+    { target: 'elsewhere', texts: ['not ours'] },
+  )
+  t.equal((await flow.post('/v1/logs', request)).status, 200)
+  const ledger = await drained(flow)
+  t.strictSame(bodiesIn(arrivedAt(sink, '/v1/logs')), ['known'])
+  t.equal(rowItems(ledger, { outcome: 'quarantined', family: 'unreviewed' }), 1)
+  t.equal(rowItems(ledger, { outcome: 'dropped', reason: 'foreign' }), 1)
+})
