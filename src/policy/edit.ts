@@ -170,7 +170,7 @@ export class FieldEditor implements FieldListeners {
 
   /** What a carrier span is called: what the policy leaves of its event's name. `attribute` is its `event.name`. */
   carrierName(name: Uint8Array, attribute: Uint8Array | undefined, context: FieldContext): Uint8Array {
-    const { removes, changes } = context.text('@name')
+    const { removes, changes } = context.name
     if (!removes) return this.#values.text(Buffer.from(name), name.length > 0 ? changes : [])
     const action = context.eventName
     if (attribute === undefined || action.removes) return Buffer.from('event')
@@ -244,7 +244,7 @@ export class FieldEditor implements FieldListeners {
   #editName(plan: Plan, rows: Rows, row: number, item: EditedItem, isNamed: boolean): void {
     const { reading } = rows
     const context = item.contexts[plan.place]
-    if (plan.fallbackName === undefined || !context.text('@name').removes) {
+    if (plan.fallbackName === undefined || !context.name.removes) {
       this.#editText(plan, reading, row, context)
       return
     }
@@ -256,7 +256,7 @@ export class FieldEditor implements FieldListeners {
   /** Puts what a removed name falls back to where `[from, to)` was: a name that is safe. */
   #putName(plan: Plan, rows: Rows, from: number, to: number, item: EditedItem): void {
     const context = item.contexts[plan.place]
-    if (plan.fallbackName === undefined || !context.text('@name').removes) return
+    if (plan.fallbackName === undefined || !context.name.removes) return
     const tag = plan.nameTag
     const { reading } = rows
     if (plan.fallbackName === 'event' && this.#readEventName(rows, context)) {

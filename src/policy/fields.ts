@@ -71,6 +71,7 @@ export class FieldContext {
   readonly #flat = new Map<ByteString, FieldAction>()
   readonly #nested = new Map<string, FieldAction>()
   readonly #texts = new Map<string, FieldAction>()
+  #name: FieldAction | undefined
   #eventName: FieldAction | undefined
 
   constructor(rules: readonly Rule[], removesUnlisted: boolean, hasExempt: boolean, targetKey: ByteString) {
@@ -108,6 +109,12 @@ export class FieldContext {
     return action
   }
 
+  /** What becomes of text `@name`: asked for every span and event. */
+  get name(): FieldAction {
+    this.#name ??= this.#decideText('@name')
+    return this.#name
+  }
+
   /** What becomes of attribute `event.name`. */
   get eventName(): FieldAction {
     this.#eventName ??= this.#decide(['event.name'], true)
@@ -129,6 +136,7 @@ export class FieldContext {
 
   /** What becomes of a text outside attributes, such as `@name`. */
   text(name: string): FieldAction {
+    if (name === '@name') return this.name
     let action = this.#texts.get(name)
     if (action === undefined) {
       action = this.#decideText(name)

@@ -23,6 +23,7 @@ const keyTag = tagOf(1, LEN)
 const anyShape = ANY_SHAPE
 const skipped = SKIP
 const fact = FACT
+const event = EVENT
 const delimited = LEN
 
 /** Rows that one item may have: far beyond what SDKs send, and a bound on scratch memory. */
@@ -168,7 +169,8 @@ export class Reading {
             }
             const stop = from + size
             if (stop <= end) {
-              if (kind !== skipped) this.#delimited(plan, keys, kind, tag, at, from, stop, notes)
+              if (kind === event) this.#event(plan, keys, tag, at, from, stop)
+              else if (kind !== skipped) this.#delimited(plan, keys, kind, tag, at, from, stop, notes)
               at = stop
               continue
             }
