@@ -46,6 +46,10 @@ const KIND_WORDS: Readonly<Record<string, string>> = {
   target: 'a target',
   glob: 'a text, in which `*` is a wildcard',
   exporter: 'the name of an exporter',
+  key: 'the key of an attribute',
+  person: 'who decided',
+  time: 'a time, such as `2026-01-31T12:00:00Z`',
+  reason: 'the reason, in a sentence',
 }
 
 export function loadSchema(): SchemaNode {

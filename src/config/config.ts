@@ -7,6 +7,7 @@
 import type { Position, Problem } from '../errors.ts'
 import type { Signal } from '../otlp/signal.ts'
 import type { Place } from '../policy/place.ts'
+import type { Reviews } from '../policy/reviews.ts'
 
 export type { Place }
 
@@ -183,6 +184,8 @@ export interface PolicySpec {
     readonly span: readonly TargetPathSpec[]
   }
   readonly families: readonly FamilySpec[]
+  /** Targets whose events a review has rejected. */
+  readonly rejected: readonly { readonly target: string; readonly position: Position }[]
   readonly unreviewed: Disposal
   readonly foreign: Disposal
   readonly rehome: { readonly toLogs: boolean; readonly toTraces: boolean }
@@ -202,7 +205,11 @@ export interface Config {
   readonly admin: AdminConfig
   readonly shutdownDelayMs: number
   readonly shutdownGraceMs: number
+  /** With the reviews taken up. */
   readonly policy: PolicySpec
+  readonly reviews: Reviews
+  /** Where `laneway review` writes, whether the file is there or not. */
+  readonly reviewsFile: string
   /** Key of the `hash` verb; undefined: the one in the storage folder. */
   readonly hashKey: SecretText | undefined
   /** In the order of the file. */

@@ -4,8 +4,10 @@
  * Reads files, and nothing else of the world but what it is given. Throws ConfigError and no other error for
  * whatever a file holds. What it reports never shows a secret.
  */
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { ConfigError, type Position, type Problem } from '../errors.ts'
 import { compilePolicy } from '../policy/compile.ts'
+import { applyReviews } from '../policy/reviews.ts'
 import { checkTree, loadSchema } from './check.ts'
 import { type Config, HASH_KEY_BYTES_MIN } from './config.ts'
 import { reportDoubts } from './doubts.ts'
@@ -16,7 +18,8 @@ import { mapPolicy } from './map-policy.ts'
 import { mapProcess, secretOf } from './map-process.ts'
 import { reportPending } from './pending.ts'
 import { type ResolvedTree, resolveTree } from './resolve.ts'
-import type { ConfigInput } from './sources.ts'
+import { readReviews } from './reviews-file.ts'
+import type { ConfigInput, SourceFile } from './sources.ts'
 import { entriesOf, type Node, nodeAt, type Report, textOf } from './tree.ts'
 
 export type { ConfigInput } from './sources.ts'
@@ -38,7 +41,10 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   checkTree(root, loadSchema(), report)
   const process = mapProcess(root, directoryOf, report)
   const exporters = mapExporters(root, { directoryOf, storage: process.storage, report })
-  const policySpec = mapPolicy(root, report)
+  const reviewsFile = reviewsFileOf(tree, input.cwd)
+  const reviews = readReviews(reviewsFile, report)
+  const { spec: policySpec, problems: reviewProblems } = applyReviews(mapPolicy(root, report), reviews)
+  problems.push(...reviewProblems)
   checkUrls(tree, policySpec.lanes, report)
   checkHashKey(tree, problems, report)
   const { policy, problems: policyProblems } = compilePolicy(policySpec)
@@ -53,10 +59,31 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   if (all.some(isError)) throw new ConfigError(all)
   const hashKey = secretOf(nodeAt(root, 'hash_key'))
   return {
-    config: freeze({ source, ...process, policy: policySpec, hashKey, exporters, warnings: all }),
+    config: freeze({
+      source,
+      ...process,
+      policy: policySpec,
+      reviews,
+      reviewsFile: reviewsFile.path,
+      hashKey,
+      exporters,
+      warnings: all,
+    }),
     tree,
   }
 }
+
+/** Relative to the file that names it; where none does, beside the first. */
+function reviewsFileOf({ root, directoryOf }: ResolvedTree, cwd: string): SourceFile {
+  const node = nodeAt(root, 'policy', 'reviews')
+  const path = resolve(directoryOf((node ?? root).position.file), textOf(node) ?? REVIEWS_FILE)
+  const near = relative(cwd, path)
+  const name = near.startsWith('..') || isAbsolute(near) ? path : near
+  return { name, path, directory: dirname(path) }
+}
+
+/** What `policy.reviews` is where nobody says it. */
+const REVIEWS_FILE = './reviews.yaml'
 
 function checkUrls({ root }: ResolvedTree, lanes: Config['policy']['lanes'], report: Report): void {
   const exporters = new Map(

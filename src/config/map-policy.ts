@@ -50,6 +50,7 @@ export function mapPolicy(root: Node, report: Report): PolicySpec {
       span: targetPaths('span'),
     },
     families: entriesOf(nodeAt(policy, 'families')).map(([name, entry]) => mapFamily(name, entry)),
+    rejected: [],
     unreviewed: wordOf(nodeAt(policy, 'unreviewed'), DISPOSALS) ?? 'forward',
     foreign: wordOf(nodeAt(policy, 'foreign'), DISPOSALS) ?? 'drop',
     rehome: {

@@ -13,11 +13,9 @@ interface Pending {
   readonly remedy: string
 }
 
-const always = (node: Node): Node => node
 const isTrue = (node: Node): Node | undefined => (booleanOf(node) === true ? node : undefined)
 
 const ROWS: readonly Pending[] = [
-  { path: ['policy', 'reviews'], asked: always, what: 'reviews', remedy: 'leave it out' },
   {
     path: ['admin', 'tap_values'],
     asked: isTrue,

@@ -4,8 +4,8 @@
  * literal secrets as `[REDACTED]`.
  *
  * Read again from any folder it means the same, so relative paths become absolute; but for `[REDACTED]`,
- * which is refused. Defaults that nobody wrote are not in it, except the storage folder, whose default
- * depends on where the file lies.
+ * which is refused. Defaults that nobody wrote are not in it, except the storage folder and the reviews file, whose
+ * defaults depend on where the file lies.
  */
 import { isAbsolute, resolve } from 'node:path'
 import { stringify } from 'yaml'
@@ -41,6 +41,9 @@ export function printConfig({ root, directoryOf }: ResolvedTree): string {
   const policy = new Map(
     entriesOf(nodeAt(root, 'policy')).map(([key, { value }]) => [key, plain(value, ['policy', key])]),
   )
+  if (nodeAt(root, 'policy', 'reviews') === undefined) {
+    policy.set('reviews', escapeDollars(resolve(directoryOf(root.position.file), 'reviews.yaml')))
+  }
   // The preset's lines stand in the text already.
   printed.set('policy', new Map([['preset', 'none'], ...[...policy].filter(([key]) => key !== 'preset')]))
   if (nodeAt(root, 'storage', 'directory') === undefined) {

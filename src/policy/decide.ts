@@ -161,6 +161,11 @@ export class Decider {
 
   #decideEvent(target: TargetClass, carriage: Carriage, doubt: Fallback | undefined): Decision {
     const family = doubt === undefined ? this.#nativeFamily(target) : 'ambiguous'
+    const { rejection } = target
+    if (rejection !== undefined) {
+      const fallback: Fallback = { outcome: 'dropped', reason: 'rejected', lane: '', rule: rejection }
+      return this.#decision({ steps: this.#eventSteps(target), carriage, family, lanes: 0, fallback })
+    }
     const disposal = this.#disposal(target)
     const disposed: Fallback | undefined =
       disposal === undefined || disposal.how === 'forward'
@@ -182,6 +187,7 @@ export class Decider {
   }
 
   #eventSteps(target: TargetClass): readonly (readonly Step[])[] {
+    if (target.rejection !== undefined) return this.#lanes.map(() => [])
     const disposal = this.#disposal(target)
     const scope = {
       onlyNamed: disposal !== undefined && disposal.how !== 'forward',
@@ -192,7 +198,7 @@ export class Decider {
 
   /** What `unreviewed` or `foreign` says of a target that is of no family and that no lane names. */
   #disposal(target: TargetClass): { readonly how: Disposal; readonly position: Position } | undefined {
-    if (target.family !== undefined) return undefined
+    if (target.family !== undefined || target.rejection !== undefined) return undefined
     if (this.#lanes.some((lane) => isNamedBy(lane.accept, target))) return undefined
     const { unreviewed, foreign, positions } = this.#spec
     return target.inNamespace

@@ -7,6 +7,7 @@
  * UTF-8 matches nothing by accident.
  */
 import type { PolicySpec } from '../config/config.ts'
+import type { Position } from '../errors.ts'
 
 /** A text's UTF-8 bytes as a string of that many characters: the form in which targets are compared. */
 export type ByteString = string
@@ -18,6 +19,8 @@ export interface TargetClass {
   readonly isForeign: boolean
   /** The family that owns the target, or undefined. */
   readonly family: string | undefined
+  /** The review that rejects events of the target. */
+  readonly rejection: Position | undefined
   /** Targets in accept lines that own this one. */
   readonly named: ReadonlySet<string>
 }
@@ -29,6 +32,7 @@ export const noTarget: TargetClass = {
   inNamespace: false,
   isForeign: true,
   family: undefined,
+  rejection: undefined,
   named: new Set(),
 }
 
@@ -38,17 +42,20 @@ export function toByteString(text: string): ByteString {
 
 /** Makes the classifier of a policy. `selectorTargets` are the targets that its accept lines name. */
 export function createClassifier(
-  spec: Pick<PolicySpec, 'namespace' | 'match' | 'families'>,
+  spec: Pick<PolicySpec, 'namespace' | 'match' | 'families' | 'rejected'>,
   selectorTargets: Iterable<string>,
 ): Classify {
   const namespace = toByteString(spec.namespace)
-  const families = new Map<ByteString, string>()
-  for (const family of spec.families) {
-    for (const { target } of family.targets) families.set(toByteString(target), family.name)
+  const owners = new Map<ByteString, Pick<TargetClass, 'family' | 'rejection'>>()
+  for (const { target, position } of spec.rejected) {
+    owners.set(toByteString(target), { family: undefined, rejection: position })
+  }
+  for (const { name, targets } of spec.families) {
+    for (const { target } of targets) owners.set(toByteString(target), { family: name, rejection: undefined })
   }
   const selectors = new Map<ByteString, string>()
   for (const target of selectorTargets) selectors.set(toByteString(target), target)
-  const familyLengths = lengthsOf(families)
+  const ownerLengths = lengthsOf(owners)
   const selectorLengths = lengthsOf(selectors)
 
   const owns = (owner: ByteString, target: ByteString): boolean => {
@@ -68,12 +75,12 @@ export function createClassifier(
     if (target === '') return noTarget
     const isOurs = inNamespace(target)
     const isBroken = spec.match === 'segment' && isOurs && target.split('.').includes('')
-    let family: string | undefined
-    for (const length of isBroken ? [] : familyLengths) {
+    let owned = NOBODYS
+    for (const length of isBroken ? [] : ownerLengths) {
       const owner = target.slice(0, length)
-      const candidate = families.get(owner)
+      const candidate = owners.get(owner)
       if (candidate !== undefined && owns(owner, target)) {
-        family = candidate
+        owned = candidate
         break
       }
     }
@@ -83,12 +90,14 @@ export function createClassifier(
       const selector = selectors.get(owner)
       if (selector !== undefined && (isBroken ? owner === target : owns(owner, target))) named.add(selector)
     }
-    return { inNamespace: isOurs, isForeign: !isOurs, family, named }
+    return { inNamespace: isOurs, isForeign: !isOurs, ...owned, named }
   }
 }
 
+const NOBODYS: Pick<TargetClass, 'family' | 'rejection'> = { family: undefined, rejection: undefined }
+
 /** The distinct lengths of the keys, longest first: a look-up tries each once, however many keys there are. */
-function lengthsOf(targets: ReadonlyMap<ByteString, string>): readonly number[] {
+function lengthsOf(targets: ReadonlyMap<ByteString, unknown>): readonly number[] {
   return [...new Set([...targets.keys()].map((target) => target.length))].sort((one, other) => other - one)
 }
 

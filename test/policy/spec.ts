@@ -125,6 +125,7 @@ export function createSpec(text: PolicyText = {}): PolicySpec {
         position: positionOf(),
       }),
     ),
+    rejected: [],
     unreviewed: text.unreviewed ?? 'forward',
     foreign: text.foreign ?? 'drop',
     rehome: rehomeOf(text.rehome),

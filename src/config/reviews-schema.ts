@@ -1,0 +1,78 @@
+/**
+ * The schema of a reviews file: what `laneway review` writes and people read in a diff.
+ *
+ * This file is the source; `scripts/schema.ts` writes it to `config/reviews.schema.json`, which editors read and which
+ * is walked when the file is read. It is never loaded at run time.
+ */
+import { type TSchema, Type } from 'typebox'
+import { PLACES } from '../policy/place.ts'
+
+const text = (kind: string, description: string): TSchema => Type.String({ 'x-laneway': kind, description })
+const closed = (keys: Readonly<Record<string, TSchema>>): TSchema =>
+  Type.Object({ ...keys }, { additionalProperties: false })
+
+const decided: Readonly<Record<string, TSchema>> = {
+  by: text('person', 'Who decided.'),
+  at: text('time', 'When, as `2026-01-31T12:00:00Z`.'),
+  reason: text('reason', 'Why, in a sentence that the next reader understands.'),
+}
+const decision: TSchema = Type.Unsafe<unknown>({
+  enum: ['accept', 'reject'],
+  description: '`accept` or `reject`.',
+})
+
+const target = closed({
+  decision,
+  family: Type.Optional(text('family', 'Of an accepted target: the family that it is of from now on.')),
+  new_family: Type.Optional(Type.Boolean({ description: 'Whether this review makes the family.' })),
+  ...decided,
+})
+
+const field = closed({
+  key: text('key', 'The key of the attribute, whole.'),
+  on: Type.Unsafe<unknown>({ enum: [...PLACES], description: 'The place that it is in.' }),
+  family: Type.Optional(text('family', 'Only on items of this family.')),
+  decision,
+  ...decided,
+})
+
+export const REVIEWS_SCHEMA: TSchema = Type.Object(
+  {
+    targets: Type.Optional(
+      Type.Union(
+        [
+          Type.Unsafe<unknown>({
+            type: 'object',
+            patternProperties: { '^.+$': target },
+            additionalProperties: false,
+          }),
+          Type.Null(),
+        ],
+        { description: 'Subsystems, by target: accepted into a family, or rejected.' },
+      ),
+    ),
+    fields: Type.Optional(
+      Type.Union([Type.Array(field), Type.Null()], {
+        description: 'Fields of traces lanes that no line of the policy decides on.',
+      }),
+    ),
+    dismissed: Type.Optional(
+      Type.Union(
+        [
+          Type.Unsafe<unknown>({
+            type: 'object',
+            patternProperties: { '^[0-9a-f]{12}$': closed(decided) },
+            additionalProperties: false,
+          }),
+          Type.Null(),
+        ],
+        { description: 'Findings, by id, about which there is nothing to be done.' },
+      ),
+    ),
+  },
+  {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Reviews of Laneway',
+    additionalProperties: false,
+  },
+)
