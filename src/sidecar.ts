@@ -23,6 +23,7 @@ import { createPipeline, type PipelineParts } from './pipeline.ts'
 import { compilePolicy } from './policy/compile.ts'
 import { createRejudge } from './policy/rejudge.ts'
 import { releaseHeld } from './policy/release.ts'
+import { isReviewed } from './policy/reviews.ts'
 import { type AdminHandlers, createAdmin } from './server/admin.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
@@ -129,7 +130,7 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
           isStorageRefusing: store?.refusal() !== undefined,
         }),
       ledger: () => telemetry.ledger.snapshot(),
-      findings: () => telemetry.findings.snapshot(),
+      findings: () => telemetry.findings.snapshot((row) => isReviewed(config.reviews, row)),
       lanes: () => summariseLanes(config.policy.lanes, exporters),
       pages: new Map([...(letters?.pages ?? []), ...(quarantine?.pages ?? [])]),
       actions: new Map([...(letters?.actions ?? []), ...(quarantine?.actions ?? [])]),

@@ -41,9 +41,9 @@ const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./dead-letters.ts')).run,
   },
   review: {
-    usage: 'review list|release TARGET|discard TARGET [--admin URL] [--format json]',
-    summary: 'what is in quarantine: look at it, release it by the policy as it is now, or discard it',
-    load: async () => (await import('./review-quarantine.ts')).run,
+    usage: 'review list|accept|reject|accept-field|reject-field|dismiss|release|discard|check …',
+    summary: 'what is new, what is held for a review, and the decisions on it',
+    load: async () => (await import('./review.ts')).run,
   },
   demo: {
     usage: 'demo [--endpoint URL] [--admin URL]',

@@ -1,5 +1,5 @@
 /**
- * `laneway review list|release TARGET|discard TARGET`: what is in quarantine, and what becomes of it.
+ * `laneway review release TARGET|discard TARGET`: what becomes of what is in quarantine.
  *
  * In: the arguments of the command. Out: a table or JSON. It asks the running sidecar; where none listens it works on
  * the files, which a running one would keep locked. Exit code 1 where something is left that could not go.
@@ -13,15 +13,15 @@ import type { Io } from './io.ts'
 import { askQuarantineOfFiles, askQuarantineOfSidecar, type QuarantineSource } from './quarantine-source.ts'
 import { formatTable } from './table.ts'
 
-const VERBS = ['list', 'release', 'discard'] as const
+const VERBS = ['release', 'discard'] as const
 
-const USAGE = 'write `list`, `release TARGET` or `discard TARGET` (`""` for items without a target)'
+const USAGE = 'write `release TARGET` or `discard TARGET` (`""` for items without a target)'
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parsePositionals('review', argv, OPTIONS)
   const [word = '', target, ...rest] = positionals
   const verb = VERBS.find((one) => one === word)
-  if (verb === undefined || rest.length > 0 || (target === undefined) !== (verb === 'list')) {
+  if (verb === undefined || rest.length > 0 || target === undefined) {
     throw new CommandError(`review: ${USAGE}`, 2)
   }
   const { admin, config = [], set = [], format = 'text' } = values
@@ -31,11 +31,6 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const source = await findSource({ admin, files: config, set }, io)
   const isJson = format === 'json'
   try {
-    if (target === undefined || verb === 'list') {
-      const targets = await source.list()
-      io.stdout(isJson ? `${JSON.stringify({ targets })}\n` : heldText(targets))
-      return 0
-    }
     const released = await source.handle(verb, target)
     io.stdout(isJson ? `${JSON.stringify(released)}\n` : releasedText(released))
     return released.left === 0 && released.kept === 0 ? 0 : 1

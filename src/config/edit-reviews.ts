@@ -4,7 +4,17 @@
  * In: the text as it is (empty: a new file) and a decision. Out: the text with it, in the place of the one that there was
  * about the same thing; or the lines alone, for whoever must commit them elsewhere. Pure.
  */
-import { type Document, isMap, isScalar, type Pair, parseDocument, stringify, YAMLMap, YAMLSeq } from 'yaml'
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  type Pair,
+  parseDocument,
+  stringify,
+  YAMLMap,
+  YAMLSeq,
+} from 'yaml'
 import type { Decided, DismissedFinding, FieldReview, TargetReview } from '../policy/reviews.ts'
 
 type Without<Review> = Omit<Review, 'position'>
@@ -14,7 +24,8 @@ export type NewReview =
   | { readonly section: 'fields'; readonly review: Without<FieldReview> }
   | { readonly section: 'dismissed'; readonly review: Without<DismissedFinding> }
 
-const HEAD = '# What was decided of new subsystems and fields. `laneway review` writes it; review it like code.\n'
+const HEAD =
+  '# What was decided of new subsystems and fields. `laneway review` writes it; review it like code.\n'
 
 /** One entry a line of a diff is long enough: lines are not folded. */
 const STYLE = { lineWidth: 0 } as const
@@ -25,7 +36,8 @@ export function withReview(text: string, decision: NewReview): string {
   if (!isMap(document.contents)) document.contents = document.createNode({})
   if (isMap(document.contents)) document.contents.flow = false
   if (decision.section === 'fields') putField(document, decision.review)
-  else if (decision.section === 'targets') putNamed(document, 'targets', decision.review.target, plainOf(decision))
+  else if (decision.section === 'targets')
+    putNamed(document, 'targets', decision.review.target, plainOf(decision))
   else putNamed(document, 'dismissed', decision.review.id, plainOf(decision))
   return document.toString(STYLE)
 }
@@ -84,6 +96,7 @@ function putNamed(
   }
   const pair: Pair = document.createPair(name, plain)
   const at = map.items.findIndex(({ key }) => keyText(key) > name)
+  if (at === 0) keepComment(map, map.items[0].key)
   if (at < 0) map.items.push(pair)
   else map.items.splice(at, 0, pair)
 }
@@ -98,10 +111,18 @@ function putField(document: Document, review: Without<FieldReview>): void {
     return nameOf(text('key'), text('on'), text('family') || undefined)
   })
   const known = names.indexOf(name)
+  if (known < 0 && names.findIndex((other) => other > name) === 0) keepComment(list, list.items[0])
   const at = names.findIndex((other) => other > name)
   if (known >= 0) list.items[known] = node
   else if (at < 0) list.items.push(node)
   else list.items.splice(at, 0, node)
+}
+
+/** A comment above the first entry is read as the section's; it goes on to speak of the entry that it stands above. */
+function keepComment(section: YAMLMap | YAMLSeq, first: unknown): void {
+  if (!isNode(first) || section.commentBefore == null) return
+  first.commentBefore = section.commentBefore
+  section.commentBefore = null
 }
 
 /** By what fields are sorted: the key first, for that is what a reader looks for. */

@@ -9,7 +9,7 @@ import { ConfigError, type Position, type Problem } from '../errors.ts'
 import { compilePolicy } from '../policy/compile.ts'
 import { applyReviews } from '../policy/reviews.ts'
 import { checkTree, loadSchema } from './check.ts'
-import { type Config, HASH_KEY_BYTES_MIN } from './config.ts'
+import { type Config, HASH_KEY_BYTES_MIN, type PolicySpec } from './config.ts'
 import { reportDoubts } from './doubts.ts'
 import { reportFieldDoubts } from './field-doubts.ts'
 import { canonicalExporter, mapExporters } from './map-exporters.ts'
@@ -29,8 +29,16 @@ export function loadConfig(input: ConfigInput): Config {
   return loadResolved(input).config
 }
 
-/** For print-config too: the Config, and the tree that it was made of. */
-export function loadResolved(input: ConfigInput): { readonly config: Config; readonly tree: ResolvedTree } {
+export interface Loaded {
+  readonly config: Config
+  /** What it was made of. */
+  readonly tree: ResolvedTree
+  /** The policy as the configuration says, without any review. */
+  readonly written: PolicySpec
+}
+
+/** The Config with what it was made of, for the commands that ask. Throws as `loadConfig` does. */
+export function loadResolved(input: ConfigInput): Loaded {
   const problems: Problem[] = []
   const report: Report = (severity, position, key, message) => {
     problems.push({ severity, position, key, message })
@@ -43,7 +51,8 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
   const exporters = mapExporters(root, { directoryOf, storage: process.storage, report })
   const reviewsFile = reviewsFileOf(tree, input.cwd)
   const reviews = readReviews(reviewsFile, report)
-  const { spec: policySpec, problems: reviewProblems } = applyReviews(mapPolicy(root, report), reviews)
+  const written = mapPolicy(root, report)
+  const { spec: policySpec, problems: reviewProblems } = applyReviews(written, reviews)
   problems.push(...reviewProblems)
   checkUrls(tree, policySpec.lanes, report)
   checkHashKey(tree, problems, report)
@@ -70,6 +79,7 @@ export function loadResolved(input: ConfigInput): { readonly config: Config; rea
       warnings: all,
     }),
     tree,
+    written,
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { Position } from '../errors.ts'
-import { PLACES } from '../policy/place.ts'
+import { TRACE_PLACES } from '../policy/place.ts'
 import type { Decided, DismissedFinding, FieldReview, Reviews, TargetReview } from '../policy/reviews.ts'
 import { checkTree, type SchemaNode } from './check.ts'
 import { readSource, type SourceFile } from './sources.ts'
@@ -39,7 +39,9 @@ function loadReviewsSchema(): SchemaNode {
 /** Whether a file holds comments and blanks alone. A folder, or what cannot be read, is not for this to say. */
 function isBlank(path: string): boolean {
   try {
-    return /^(\s*(#.*)?(\n|$))*(---\s*(\n|$))?(\s*(#.*)?(\n|$))*$/.test(readFileSync(path, 'utf8').slice(0, 4096))
+    return /^(\s*(#.*)?(\n|$))*(---\s*(\n|$))?(\s*(#.*)?(\n|$))*$/.test(
+      readFileSync(path, 'utf8').slice(0, 4096),
+    )
   } catch {
     return false
   }
@@ -62,7 +64,7 @@ function targetOf(target: string, position: Position, node: Node, report: Report
 
 function fieldOf(node: Node, report: Report): readonly FieldReview[] {
   const decision = wordOf(nodeAt(node, 'decision'), ['accept', 'reject'] as const)
-  const place = wordOf(nodeAt(node, 'on'), PLACES)
+  const place = wordOf(nodeAt(node, 'on'), TRACE_PLACES)
   const key = textOf(nodeAt(node, 'key'))
   if (decision === undefined || place === undefined || key === undefined) return []
   const fault = keyFault(key)
@@ -73,8 +75,10 @@ function fieldOf(node: Node, report: Report): readonly FieldReview[] {
 
 /** Why a key is none that a review can decide on. */
 export function keyFault(key: string): string | undefined {
-  if (key.includes('*')) return 'a review decides on one key by its name; a glob belongs in a `fields` line of the lane'
-  if (key.startsWith('@')) return 'a review decides on attributes; a text such as `@name` belongs in a `fields` line of the lane'
+  if (key.includes('*'))
+    return 'a review decides on one key by its name; a glob belongs in a `fields` line of the lane'
+  if (key.startsWith('@'))
+    return 'a review decides on attributes; a text such as `@name` belongs in a `fields` line of the lane'
   return undefined
 }
 
@@ -82,7 +86,8 @@ function reportTwins(fields: readonly FieldReview[], report: Report): void {
   const seen = new Set<string>()
   for (const { key, place, family, position } of fields) {
     const name = JSON.stringify([key, place, family])
-    if (seen.has(name)) report('error', position, 'fields', `\`${key}\` on ${place} is decided twice; keep one`)
+    if (seen.has(name))
+      report('error', position, 'fields', `\`${key}\` on ${place} is decided twice; keep one`)
     seen.add(name)
   }
 }

@@ -5,7 +5,7 @@
  * is walked when the file is read. It is never loaded at run time.
  */
 import { type TSchema, Type } from 'typebox'
-import { PLACES } from '../policy/place.ts'
+import { TRACE_PLACES } from '../policy/place.ts'
 
 const text = (kind: string, description: string): TSchema => Type.String({ 'x-laneway': kind, description })
 const closed = (keys: Readonly<Record<string, TSchema>>): TSchema =>
@@ -30,7 +30,7 @@ const target = closed({
 
 const field = closed({
   key: text('key', 'The key of the attribute, whole.'),
-  on: Type.Unsafe<unknown>({ enum: [...PLACES], description: 'The place that it is in.' }),
+  on: Type.Unsafe<unknown>({ enum: [...TRACE_PLACES], description: 'The place that it is in.' }),
   family: Type.Optional(text('family', 'Only on items of this family.')),
   decision,
   ...decided,

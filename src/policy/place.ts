@@ -12,3 +12,6 @@ export const PLACES = [
 ] as const
 
 export type Place = (typeof PLACES)[number]
+
+/** The places of a traces lane. */
+export const TRACE_PLACES = ['resource', 'scope', 'span', 'span_link', 'span_event'] as const

@@ -119,6 +119,33 @@ export function faultOf(
   return undefined
 }
 
+/** What reviews ask of a finding. */
+export interface Reviewable {
+  readonly id: string
+  readonly kind: string
+  readonly target: string | null
+  readonly family: string | null
+  readonly place: Place | null
+  readonly key: string | null
+}
+
+/**
+ * Whether a review has decided on a finding: on its target, or on a target whose segments own it; on its field; or on the
+ * finding itself, which was dismissed.
+ */
+export function isReviewed({ targets, fields, dismissed }: Reviews, finding: Reviewable): boolean {
+  if (dismissed.some(({ id }) => id === finding.id)) return true
+  const { kind, target, key } = finding
+  if (kind === 'unreviewed_subsystem' && target !== null) {
+    return targets.some((review) => target === review.target || target.startsWith(`${review.target}.`))
+  }
+  if (kind !== 'undecided_field' || key === null) return false
+  return fields.some((review) => {
+    const isOfFamily = review.family === undefined || review.family === finding.family
+    return review.key === key && review.place === finding.place && isOfFamily
+  })
+}
+
 function noFamily(family: string, families: readonly string[]): string {
   const guess = didYouMean(family, families)
   return `there is no family \`${family}\`${guess || '.'} Name one of policy.families, or write \`new_family: true\` to make it`

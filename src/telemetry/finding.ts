@@ -4,6 +4,7 @@
  * It names targets, event names, families, places and keys; never a value. Made by `route`, merged and listed by
  * `findings.ts`.
  */
+import { createHash } from 'node:crypto'
 import type { Place } from '../config/config.ts'
 
 export const FINDING_KINDS = [
@@ -35,4 +36,16 @@ export interface Finding {
   /** The lane that was made canonical; no other kind has one. */
   readonly lane?: string
   readonly count: number
+}
+
+/** What a finding is about. A target is one finding whatever its events are called; a field is one for each event that has it. */
+export function identityOf({ kind, target, family, eventName, place, keys, lane }: Finding): string {
+  return JSON.stringify(
+    kind === 'undecided_field' ? [kind, family, place, eventName, keys[0]] : [kind, target, lane],
+  )
+}
+
+/** By which people name a finding: the first 12 hex digits of the SHA-256 of its identity. */
+export function findingId(finding: Finding): string {
+  return createHash('sha256').update(identityOf(finding)).digest('hex').slice(0, 12)
 }

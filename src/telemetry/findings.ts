@@ -8,7 +8,7 @@
  * Source: contract section 4.
  */
 import type { Place } from '../config/config.ts'
-import type { Finding, FindingKind } from './finding.ts'
+import { type Finding, type FindingKind, findingId, identityOf } from './finding.ts'
 
 /** Distinct findings kept, a kind: a flood of one kind must not hide another. Together 1,000. */
 export const FINDINGS_MAX: Readonly<Record<FindingKind, number>> = {
@@ -27,6 +27,10 @@ export const NAME_CHARACTERS_MAX = 256
 
 /** A finding as the admin port shows it; null for what its kind has not. */
 export interface FindingRow {
+  /** The same for the same subject, always. */
+  readonly id: string
+  /** `closed`: a review has decided on it. */
+  readonly state: 'open' | 'closed'
   readonly kind: FindingKind
   readonly target: string | null
   readonly family: string | null
@@ -54,12 +58,14 @@ export interface FindingsSnapshot {
 export interface Findings {
   /** Merges what one request gave; returns what was never seen before and is now kept. */
   record(findings: readonly Finding[], nowMs: number): readonly Finding[]
-  snapshot(): FindingsSnapshot
+  /** `isClosed`: whether a review has decided on a finding. */
+  snapshot(isClosed?: (row: Omit<FindingRow, 'state'>) => boolean): FindingsSnapshot
   /** How often each kind was found, kept or not. */
   counts(): ReadonlyMap<FindingKind, number>
 }
 
 interface Kept {
+  readonly id: string
   readonly finding: Finding
   readonly eventNames: Set<string>
   readonly fields: Set<string>
@@ -82,7 +88,7 @@ export function createFindings(): Findings {
   function isNew(finding: Finding, nowMs: number): boolean {
     const { kind, count } = finding
     counts.set(kind, (counts.get(kind) ?? 0) + count)
-    const identity = identify(finding)
+    const identity = identityOf(finding)
     const known = kept.get(identity)
     if (known !== undefined) {
       known.count += count
@@ -97,7 +103,7 @@ export function createFindings(): Findings {
     }
     rooms.set(kind, taken + 1)
     const fresh = { finding, eventNames: new Set<string>(), fields: new Set<string>(), count }
-    const entry = { ...fresh, firstMs: nowMs, lastMs: nowMs }
+    const entry = { ...fresh, id: findingId(finding), firstMs: nowMs, lastMs: nowMs }
     addNames(entry, finding)
     kept.set(identity, entry)
     return true
@@ -105,16 +111,15 @@ export function createFindings(): Findings {
 
   return {
     record,
-    snapshot: () => ({ findings: [...kept.values()].reverse().map(toRow), dropped }),
+    snapshot: (isClosed = () => false) => ({
+      findings: [...kept.values()].reverse().map((one): FindingRow => {
+        const row = toRow(one)
+        return { ...row, state: isClosed(row) ? 'closed' : 'open' }
+      }),
+      dropped,
+    }),
     counts: () => counts,
   }
-}
-
-/** A target is one finding whatever its events are called; a field is one for each event that has it. */
-function identify({ kind, target, family, eventName, place, keys, lane }: Finding): string {
-  return JSON.stringify(
-    kind === 'undecided_field' ? [kind, family, place, eventName, keys[0]] : [kind, target, lane],
-  )
 }
 
 function addNames({ eventNames, fields }: Kept, { eventName, keys }: Finding): void {
@@ -131,10 +136,11 @@ function cutName(name: string): string {
   return name.length > NAME_CHARACTERS_MAX ? `${name.slice(0, NAME_CHARACTERS_MAX - 1)}…` : name
 }
 
-function toRow({ finding, eventNames, fields, count, firstMs, lastMs }: Kept): FindingRow {
+function toRow({ id, finding, eventNames, fields, count, firstMs, lastMs }: Kept): Omit<FindingRow, 'state'> {
   const { kind, target, family, lane, place, keys } = finding
   const isField = kind === 'undecided_field'
   return {
+    id,
     kind,
     target: target || null,
     family: family || null,

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { checkTree, loadSchema } from '../../src/config/check.ts'
 import { parseYaml } from '../../src/config/parse-yaml.ts'
+import { REVIEWS_SCHEMA } from '../../src/config/reviews-schema.ts'
 import { CONFIG_SCHEMA } from '../../src/config/schema.ts'
 import type { Node } from '../../src/config/tree.ts'
 import { mutations } from './mutate.ts'
@@ -13,12 +14,14 @@ import { mutations } from './mutate.ts'
 const config = new URL('../../config/', import.meta.url)
 const written = readFileSync(new URL('laneway.schema.json', config), 'utf8')
 
-t.test('config/laneway.schema.json is up to date (npm run schema)', async (t) => {
+t.test('the schemas under config/ are up to date (npm run schema)', async (t) => {
   t.equal(written, `${JSON.stringify(CONFIG_SCHEMA, null, 1)}\n`)
+  const reviews = readFileSync(new URL('reviews.schema.json', config), 'utf8')
+  t.equal(reviews, `${JSON.stringify(REVIEWS_SCHEMA, null, 1)}\n`)
 })
 
 t.test('every key says what it is for', async (t) => {
-  const silent = undescribed(CONFIG_SCHEMA, [])
+  const silent = [...undescribed(CONFIG_SCHEMA, []), ...undescribed(REVIEWS_SCHEMA, [])]
   t.same(silent, [])
 })
 
@@ -44,7 +47,8 @@ t.test('ajv and the walk agree on damaged files', async (t) => {
     fc.property(mutations(texts), (text) => {
       const root = parseYaml(text, 'f', () => {})
       // A reference can stand for anything, which only the schema says; the program has replaced it by then.
-      if (root === undefined || text.includes('${')) return true
+      // Nor has JSON an infinite number, such as a damaged exponent gives.
+      if (root === undefined || text.includes('${') || /\de\d{3}/i.test(text)) return true
       compared += 1
       return walkAccepts(root) === validate(plain(root))
     }),

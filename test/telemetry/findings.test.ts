@@ -38,6 +38,8 @@ t.test('a target is one finding, with all its event names and fields', async (t)
   t.strictSame(findings.snapshot(), {
     findings: [
       {
+        // The SHA-256 of `["unreviewed_subsystem","codex_otel.newthing",null]`, cut.
+        id: '918f8afbafec',
         kind: 'unreviewed_subsystem',
         target: 'codex_otel.newthing',
         family: 'unreviewed',
@@ -49,10 +51,13 @@ t.test('a target is one finding, with all its event names and fields', async (t)
         count: 4,
         first_seen: '1970-01-01T00:00:00.000Z',
         last_seen: '1970-01-01T00:00:05.000Z',
+        state: 'open',
       },
     ],
     dropped: 0,
   })
+  const [closed] = findings.snapshot(({ target }) => target === 'codex_otel.newthing').findings
+  t.equal(closed.state, 'closed')
 })
 
 t.test('a field is one finding for each family, place and event that has it', async (t) => {

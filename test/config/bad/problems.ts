@@ -48,10 +48,7 @@ export const PROBLEMS: Readonly<Record<string, readonly string[]>> = {
   'no-url-for-the-signal': [
     '4:24: lanes.trace.exporters: exporter `otlp_http/logs` has no URL for traces; give it `endpoint` or `traces_endpoint`',
   ],
-  'not-enforced-yet': [
-    '1:34: policy.reviews: not enforced yet: reviews; leave it out',
-    '3:22: admin.tap_values: not enforced yet: `laneway tap`; write `tap_values: false`',
-  ],
+  'not-enforced-yet': ['3:22: admin.tap_values: not enforced yet: `laneway tap`; write `tap_values: false`'],
   'not-utf-8': ['1:1: is not UTF-8; save it as UTF-8'],
   'only-comments': ['1:1: the file is empty; the smallest configuration has `exporters` and `lanes`'],
   'queues-over-storage': [
