@@ -32,6 +32,9 @@ async function main(): Promise<number> {
       process.on('SIGTERM', listener)
       process.on('SIGINT', listener)
     },
+    onReloadSignal: (listener) => {
+      process.on('SIGHUP', listener)
+    },
     onReady: () => {
       setFlagsFromString('--semi-space-growth-factor=2')
       // Node would write it at exit, which a process that is killed never reaches.

@@ -2,7 +2,7 @@
  * The flow of one request, top to bottom: route, write the parcels, admit all or none, and tell the ledger.
  *
  * In: the protobuf bytes of one request and the memory that holds them. Out: whether the sender may forget them.
- * The policy is read once, so a request finishes under the policy that it began with. The request enters the
+ * What is in force is read once, so a request finishes under the policy that it began with. The request enters the
  * ledger in one step, when its fate is known; a request that cannot be read has no items and enters nothing.
  */
 import { collectedPin, type HeldParcel, type Parcel, type Pin } from './otlp/parcel.ts'
@@ -43,9 +43,9 @@ export type Admission =
       readonly retryAfterSeconds: number
     }
 
-export interface PipelineParts {
-  /** The policy in force. */
-  readonly policy: () => Policy
+/** What one request begins and ends with. */
+export interface InForce {
+  readonly policy: Policy
   /**
    * Takes all parcels into the queues of their lanes, and what is held into quarantine, or none. Retains what it keeps,
    * and by which policy it was made.
@@ -55,6 +55,11 @@ export interface PipelineParts {
     policy: string,
     quarantine: { readonly held: readonly HeldParcel[] },
   ) => Promise<Admission>
+}
+
+export interface PipelineParts {
+  /** Read once a request. */
+  readonly inForce: () => InForce
   /** Memory for the bytes of a parcel, with one hold on it. */
   readonly allocate: (bytes: number) => { readonly buffer: Uint8Array; readonly pin: Pin }
   readonly emit: Emit
@@ -64,17 +69,17 @@ export type Handle = (request: PipelineRequest) => Promise<Reception>
 
 const ACCEPTED: Reception = Object.freeze({ accepted: true })
 
-export function createPipeline({ policy, admit, allocate, emit }: PipelineParts): Handle {
+export function createPipeline({ inForce, allocate, emit }: PipelineParts): Handle {
   return async (request) => {
     const { signal, pin } = request
     const parcels: Parcel[] = []
-    const current = policy()
+    const { policy, admit } = inForce()
     try {
-      const { parcels: routed, held, tally, findings } = route(request.body, signal, current)
+      const { parcels: routed, held, tally, findings } = route(request.body, signal, policy)
       if (findings.length > 0) emit({ type: 'findings_noted', findings })
       for (const parcel of routed) parcels.push(writeParcel(parcel, request, allocate))
       const isEmpty = parcels.length === 0 && held.length === 0
-      const admission = isEmpty ? undefined : await admit(parcels, current.digest, { held })
+      const admission = isEmpty ? undefined : await admit(parcels, policy.digest, { held })
       if (admission === undefined || admission.admitted) {
         const unheld = admission?.unheld?.map((index) => held[index]) ?? []
         emit({ type: 'request_decided', signal, tally: [...tally, ...unheld.flatMap(droppedAsFull)] })

@@ -10,20 +10,20 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
-import { StorageError } from './errors.ts'
-import { type Admit, createAdmission } from './lane/admission.ts'
-import { type Commit, createCommit } from './lane/commit.ts'
+import type { Loaded } from './config/load.ts'
+import { CommandError, formatProblem, type Problem, StorageError } from './errors.ts'
+import { createCommit } from './lane/commit.ts'
 import { createDeadLetterApi } from './lane/dead-letters.ts'
-import { createExporter, type Exporter } from './lane/exporter.ts'
+import type { Exporter } from './lane/exporter.ts'
 import { dropped, resumed, vanished } from './lane/held.ts'
 import { createQuarantineApi, type QuarantineApi } from './lane/quarantine.ts'
 import { ROOM_WAIT_MS } from './lane/release.ts'
 import { summariseLanes } from './lane/summary.ts'
 import { createPipeline, type PipelineParts } from './pipeline.ts'
-import { compilePolicy } from './policy/compile.ts'
-import { createRejudge } from './policy/rejudge.ts'
 import { releaseHeld } from './policy/release.ts'
-import { isReviewed } from './policy/reviews.ts'
+import { isReviewed, type Reviewable } from './policy/reviews.ts'
+import { createReload, type ReloadOutcome, refusalAt } from './reload.ts'
+import type { Action } from './server/actions.ts'
 import { type AdminHandlers, createAdmin } from './server/admin.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
@@ -34,6 +34,7 @@ import type { StoreEvent } from './store/messages.ts'
 import { createStore, type Store } from './store/store.ts'
 import type { TelemetryEvent } from './telemetry/events.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
+import { createWaysOut, type WaysOut } from './ways-out.ts'
 
 export interface Surroundings {
   /** Milliseconds since the epoch. */
@@ -41,11 +42,15 @@ export interface Surroundings {
   /** In [0, 1). */
   readonly random: () => number
   readonly stderr: (text: string) => void
+  /** Reads the configuration again. Throws ConfigError. */
+  readonly load: () => Loaded
 }
 
 export interface Sidecar {
   /** Resolves when requests are taken: the addresses of the receiver and of the admin port. */
   start(): Promise<{ readonly receiver: readonly string[]; readonly admin: readonly string[] }>
+  /** Reads the files again, and takes up what has changed. What is wrong with them is told, not thrown. */
+  reload(): void
   /** Takes requests until none comes, drains the queues, closes all. Counted from the call. */
   stop(): Promise<void>
 }
@@ -54,7 +59,7 @@ export interface Sidecar {
 const silenceMs = 1000
 const silenceCheckMs = 50
 
-export function createSidecar(config: Config, { clock, random, stderr }: Surroundings): Sidecar {
+export function createSidecar(config: Config, { clock, random, stderr, load }: Surroundings): Sidecar {
   const telemetry = createTelemetry({
     config: config.telemetry,
     exporters: config.exporters.map(({ name }) => name),
@@ -62,49 +67,50 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
     destination: { write: stderr },
   })
   const { emit } = telemetry
-  const hashKey = hashKeyOf(config)
-  const { policy } = compilePolicy(config.policy, hashKey)
-  const review = { policy: policy.digest, rejudge: createRejudge(config.policy, hashKey) }
-  const used = new Set(config.policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
-  const store = storeOf(config, used, (event) => {
+  const store = storeOf(config, (event) => {
     for (const said of telemetryOf(event)) emit(said)
     if (event.type === 'set_aside') void countHeldAgain()
   })
-  const exporters = new Map(
-    config.exporters
-      .filter(({ name }) => used.has(name))
-      .map((exporter) => {
-        const durable = exporter.queue.storage === 'disk' ? store : undefined
-        const deps = { emit, clock, random, stderr, store: durable, deadLetters: store, review }
-        return [exporter.name, createExporter(exporter, deps)]
-      }),
-  )
-  const admit = admissionOf(config, exporters, store && createCommit(store, clock))
+  const ways = createWaysOut(config, {
+    emit,
+    clock,
+    random,
+    stderr,
+    store,
+    deadLetters: store,
+    commit: store && createCommit(store, clock),
+    hashKeyOf,
+  })
   const receiver = createReceiver({
     config: config.receiver,
-    handle: createPipeline({
-      policy: () => policy,
-      admit,
-      allocate: createAllocator(),
-      emit,
-    }),
+    handle: createPipeline({ inForce: ways.inForce, allocate: createAllocator(), emit }),
     emit,
     clock,
   })
-  const letters = store && deadLetterHandlers(config, store, exporters)
+  const letters = store && deadLetterHandlers(config, store, ways)
   const quarantine =
     store &&
     quarantineHandlers(
       createQuarantineApi({
         quarantine: store.quarantine,
-        judge: (bytes, carriage) => releaseHeld(bytes, carriage, policy),
-        policy: () => policy.digest,
-        admit,
+        judge: (bytes, carriage) => releaseHeld(bytes, carriage, ways.inForce().policy),
+        policy: () => ways.inForce().policy.digest,
+        admit: (...request) => ways.inForce().admit(...request),
         emit,
         clock,
         roomWaitMs: ROOM_WAIT_MS,
       }),
     )
+  const reloading = createReload({
+    load,
+    inForce: () => ways.inForce().config,
+    refuse: refusedNow,
+    takeUp(next) {
+      ways.takeUp(next)
+      receiver.configure(next.receiver)
+    },
+    tell: tellReload,
+  })
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
   const admin = createAdmin({
     config: config.admin,
@@ -115,7 +121,8 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
         details: {
           phase,
           storage: store?.refusal()?.message ?? 'takes',
-          backends: [...exporters.values()].map((exporter) => ({
+          configuration: reloading.refusal()?.map(formatProblem) ?? 'in force',
+          backends: exportersNow().map((exporter) => ({
             exporter: exporter.name,
             down: exporter.stats().down,
           })),
@@ -123,19 +130,73 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
       }),
       metrics: () =>
         telemetry.metricsText({
-          queueOldestMs: [...exporters.values()].map((exporter) => ({
+          queueOldestMs: exportersNow().map((exporter) => ({
             exporter: exporter.name,
             ageMs: exporter.stats().oldestMs,
           })),
           isStorageRefusing: store?.refusal() !== undefined,
         }),
       ledger: () => telemetry.ledger.snapshot(),
-      findings: () => telemetry.findings.snapshot((row) => isReviewed(config.reviews, row)),
-      lanes: () => summariseLanes(config.policy.lanes, exporters),
-      pages: new Map([...(letters?.pages ?? []), ...(quarantine?.pages ?? [])]),
-      actions: new Map([...(letters?.actions ?? []), ...(quarantine?.actions ?? [])]),
+      findings: () => telemetry.findings.snapshot(isClosed),
+      lanes: () => summariseLanes(ways.inForce().config.policy.lanes, ways.inForce().exporters),
+      pages: new Map([...(letters?.pages ?? []), ...(quarantine?.pages ?? NO_QUARANTINE)]),
+      actions: new Map<string, Action>([
+        ['/api/v1/reload', async () => ({ reloaded: true, changed: reloading.reload() })],
+        ...(letters?.actions ?? []),
+        ...(quarantine?.actions ?? []),
+      ]),
     },
   })
+
+  function exportersNow(): readonly Exporter[] {
+    return [...ways.inForce().exporters.values()]
+  }
+
+  function isClosed(finding: Reviewable): boolean {
+    if (finding.kind === 'refused_reload') return reloading.refusal() === undefined
+    return isReviewed(ways.inForce().config.reviews, finding)
+  }
+
+  /** What a sidecar of this start cannot do, or cannot do yet. */
+  function refusedNow(next: Config): readonly Problem[] {
+    const position = { file: next.source, line: 1, column: 1 }
+    if (store === undefined && needsStore(next)) {
+      return [refusalAt(position, 'storage', 'nothing was to be stored when the sidecar started; restart it')]
+    }
+    const known = ways.inForce().exporters
+    return next.exporters
+      .filter(({ name }) => !known.has(name) && ways.leftOf(name) > 0)
+      .map(({ name, position }) => {
+        const message = `was removed and still holds ${ways.leftOf(name)} items; wait until it has delivered them, or restart`
+        return refusalAt(position, `exporters.${name}`, message)
+      })
+  }
+
+  function tellReload(outcome: ReloadOutcome): void {
+    if ('changed' in outcome) {
+      telemetry.log.info('configuration read again', { changed: outcome.changed.join(' ') || 'nothing' })
+      tellWarnings(outcome.warnings)
+      return
+    }
+    for (const { position, key, message } of outcome.problems) {
+      const { file, line } = position
+      telemetry.log.error('configuration not taken up, the one before stays in force', {
+        key,
+        file,
+        line,
+        message,
+      })
+    }
+    const [{ position }] = outcome.problems
+    const about = { target: position.file, family: '', eventName: '', place: undefined, keys: [] }
+    emit({ type: 'findings_noted', findings: [{ kind: 'refused_reload', ...about, count: 1 }] })
+  }
+
+  function tellWarnings(warnings: readonly Problem[]): void {
+    for (const { position, key, message } of warnings) {
+      telemetry.log.warn(message, { key, file: position.file, line: position.line })
+    }
+  }
 
   /** The store began anew: what it held is gone. */
   async function countHeldAgain(): Promise<void> {
@@ -153,17 +214,23 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
     readonly receiver: readonly string[]
     readonly admin: readonly string[]
   }> {
-    for (const { position, key, message } of config.warnings) {
-      telemetry.log.warn(message, { key, file: position.file, line: position.line })
-    }
+    tellWarnings(config.warnings)
     try {
-      for (const account of (await store?.open()) ?? [])
-        exporters.get(account.exporter)?.queue.resume(account)
+      for (const { exporter, queued } of ways.resume((await store?.open()) ?? [])) {
+        telemetry.log.warn(
+          'a stored queue belongs to no exporter that keeps its queue on disk: bring it back',
+          {
+            exporter,
+            items: queued.items,
+          },
+        )
+      }
       for (const change of resumed((await store?.quarantine.counts()) ?? []))
         emit({ type: 'quarantine_changed', ...change })
       const adminAddresses = await admin.listen()
       const receiverAddresses = await receiver.listen()
       phase = 'running'
+      reloading.start()
       return { receiver: receiverAddresses, admin: adminAddresses }
     } catch (error) {
       // Its thread and its listeners would keep the process alive, and its lock the next one out.
@@ -176,21 +243,31 @@ export function createSidecar(config: Config, { clock, random, stderr }: Surroun
   async function stop(): Promise<void> {
     const askedAtMs = clock()
     phase = 'stopping'
-    while (clock() - askedAtMs < config.shutdownDelayMs) {
+    reloading.stop()
+    const { shutdownDelayMs, shutdownGraceMs } = ways.inForce().config
+    while (clock() - askedAtMs < shutdownDelayMs) {
       if (clock() - Math.max(askedAtMs, receiver.lastRequestAtMs()) >= silenceMs) break
       await new Promise((resolve) => setTimeout(resolve, silenceCheckMs))
     }
     const closed = receiver.close()
     // Requests in hand that wait for a backend's answer end when the queues do.
-    if (![...exporters.values()].some(({ queue }) => queue.waitsForResult)) await closed
-    const graceMs = Math.max(0, config.shutdownGraceMs - (clock() - askedAtMs))
-    await Promise.all([...exporters.values()].map((exporter) => exporter.close(graceMs)))
+    if (!exportersNow().some(({ queue }) => queue.waitsForResult)) await closed
+    await ways.close(Math.max(0, shutdownGraceMs - (clock() - askedAtMs)))
     await closed
     await store?.close()
     await admin.close()
   }
 
-  return { start, stop }
+  function reload(): void {
+    try {
+      reloading.reload()
+    } catch (error) {
+      // Told already.
+      if (!(error instanceof CommandError)) throw error
+    }
+  }
+
+  return { start, reload, stop }
 }
 
 /** The key of the `hash` verb; undefined, and no file made, where no lane that is on hashes. */
@@ -203,31 +280,35 @@ export function hashKeyOf({ policy, hashKey, storage }: Config): Uint8Array | un
 }
 
 /** The store, where something is to survive. Its thread starts at once, beside the rest of the start. */
-function storeOf(
-  { exporters, storage, policy }: Config,
-  used: ReadonlySet<string>,
-  onEvent: (event: StoreEvent) => void,
-): Store | undefined {
-  const durable = exporters.filter(({ name, queue }) => used.has(name) && queue.storage === 'disk')
-  const quarantines = policy.unreviewed === 'quarantine' || policy.foreign === 'quarantine'
+function storeOf(config: Config, onEvent: (event: StoreEvent) => void): Store | undefined {
+  const { storage } = config
   // What was held under another policy is still there, and somebody has to be able to release it.
   const isThere = existsSync(join(storage.directory, STORE_FILE))
-  if (durable.length === 0 && !quarantines && !isThere) return undefined
-  return createStore({
-    directory: storage.directory,
-    limits: storage,
-    exporters: durable.map(({ name }) => name),
-    onEvent,
-  })
+  if (!needsStore(config) && !isThere) return undefined
+  const exporters = durableOf(config)
+  return createStore({ directory: storage.directory, limits: storage, exporters, onEvent })
+}
+
+function needsStore(config: Config): boolean {
+  const { unreviewed, foreign } = config.policy
+  return durableOf(config).length > 0 || unreviewed === 'quarantine' || foreign === 'quarantine'
+}
+
+/** The exporters that some lane uses and whose queues are durable. */
+function durableOf({ exporters, policy }: Config): readonly string[] {
+  const used = new Set(policy.lanes.flatMap((lane) => lane.exporters.map(({ name }) => name)))
+  return exporters
+    .filter(({ name, queue }) => used.has(name) && queue.storage === 'disk')
+    .map(({ name }) => name)
 }
 
 /** Dead letters at the admin port: values only for whoever has a token, or may open the socket. */
 function deadLetterHandlers(
   { admin }: Config,
   store: Store,
-  exporters: ReadonlyMap<string, Exporter>,
+  ways: WaysOut,
 ): Required<Pick<AdminHandlers, 'pages' | 'actions'>> {
-  const queues = new Map([...exporters].map(([name, { queue }]) => [name, queue]))
+  const queues = { get: (name: string) => ways.inForce().exporters.get(name)?.queue }
   const mayShowValues = admin.token !== undefined || admin.endpoint.kind === 'unix'
   const api = createDeadLetterApi(createDeadLetterDesk(store, queues), { mayShowValues })
   return {
@@ -256,6 +337,9 @@ function quarantineHandlers(api: QuarantineApi): Required<Pick<AdminHandlers, 'p
 
 const QUARANTINE = '/api/v1/quarantine'
 
+/** Where nothing is stored nothing is held. */
+const NO_QUARANTINE: Required<AdminHandlers>['pages'] = new Map([[QUARANTINE, async () => ({ targets: [] })]])
+
 function telemetryOf(event: StoreEvent): readonly TelemetryEvent[] {
   switch (event.type) {
     case 'refusing': {
@@ -282,20 +366,6 @@ function telemetryOf(event: StoreEvent): readonly TelemetryEvent[] {
     case 'thread_failed':
       return [{ type: 'fault', place: 'store', detail: event.detail }]
   }
-}
-
-function admissionOf(
-  config: Config,
-  exporters: ReadonlyMap<string, Exporter>,
-  commit: Commit | undefined,
-): Admit {
-  const queuesByLane = new Map(
-    config.policy.lanes.map((lane) => [
-      lane.name,
-      lane.exporters.map(({ name }) => exporters.get(name)?.queue).filter((queue) => queue !== undefined),
-    ]),
-  )
-  return createAdmission(queuesByLane, commit)
 }
 
 /** Memory for spliced parcels: large ones in slabs that are reused, small ones from the heap. */

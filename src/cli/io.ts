@@ -10,6 +10,8 @@ export interface Io {
   readonly cwd: string
   /** Calls `listener` for every SIGTERM and SIGINT. */
   readonly onStopSignal: (listener: () => void) => void
+  /** Calls `listener` for every SIGHUP. */
+  readonly onReloadSignal: (listener: () => void) => void
   /** A command that stays has loaded all that it needs. */
   readonly onReady: () => void
   /** Ends the process now, whatever is under way. */

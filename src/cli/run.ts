@@ -1,9 +1,10 @@
 /**
- * `laneway run`: starts a sidecar, says when it is ready, and stops it on SIGTERM or SIGINT.
+ * `laneway run`: starts a sidecar, says when it is ready, has it read its files again on SIGHUP, and stops it on SIGTERM
+ * or SIGINT.
  *
  * A second signal ends the process at once.
  */
-import { loadConfig } from '../config/load.ts'
+import { type Loaded, loadResolved } from '../config/load.ts'
 import { CommandError, StorageError } from '../errors.ts'
 import { createSidecar, type Sidecar } from '../sidecar.ts'
 import { parseConfigOptions } from './config-options.ts'
@@ -11,8 +12,10 @@ import type { Io } from './io.ts'
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const options = parseConfigOptions('run', argv)
-  const config = await loadConfig({ ...options, env: io.env, cwd: io.cwd })
-  const sidecar = createSidecar(config, { clock: Date.now, random: Math.random, stderr: io.stderr })
+  const load = (): Loaded => loadResolved({ ...options, env: io.env, cwd: io.cwd })
+  const { config } = load()
+  const sidecar = createSidecar(config, { clock: Date.now, random: Math.random, stderr: io.stderr, load })
+  io.onReloadSignal(sidecar.reload)
   const stopAsked = untilStopSignal(io)
   const { receiver, admin } = await start(sidecar)
   io.onReady()

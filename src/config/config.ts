@@ -210,6 +210,8 @@ export interface Config {
   readonly reviews: Reviews
   /** Where `laneway review` writes, whether the file is there or not. */
   readonly reviewsFile: string
+  /** Paths of all files that it was made of, the reviews file last. */
+  readonly files: readonly string[]
   /** Key of the `hash` verb; undefined: the one in the storage folder. */
   readonly hashKey: SecretText | undefined
   /** In the order of the file. */

@@ -74,6 +74,7 @@ export function loadResolved(input: ConfigInput): Loaded {
       policy: policySpec,
       reviews,
       reviewsFile: reviewsFile.path,
+      files: [...tree.files, reviewsFile.path],
       hashKey,
       exporters,
       warnings: all,

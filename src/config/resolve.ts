@@ -21,12 +21,15 @@ export interface ResolvedTree {
   /** The files' names, or `built-in`. */
   readonly source: string
   readonly directoryOf: (file: string) => string
+  /** Paths of the user's files. */
+  readonly files: readonly string[]
 }
 
 /** Undefined when a file could not be read at all; why is reported. */
 export function resolveTree(input: ConfigInput, report: Report): ResolvedTree | undefined {
   const sources = findSources(input)
   const source = sources.map(({ name }) => name).join(', ')
+  const files = sources.map(({ path }) => path)
   const directories = new Map(sources.map(({ name, directory }) => [name, directory]))
   const directoryOf = (file: string): string => directories.get(file) ?? input.cwd
   const trees = sources.map((file) => readSource(file, report))
@@ -42,7 +45,7 @@ export function resolveTree(input: ConfigInput, report: Report): ResolvedTree | 
   const preset = readSource(presetSource(presetOf(user)), report)
   if (preset === undefined) return undefined
   // The root stands for the first file: what no file says (the default storage folder) starts from there.
-  return { root: { ...mergeOverPreset(preset, user, report), position: top }, source, directoryOf }
+  return { root: { ...mergeOverPreset(preset, user, report), position: top }, source, directoryOf, files }
 }
 
 /** The preset underneath. A word that is none is reported by the schema check, and the nearest stands in for it. */

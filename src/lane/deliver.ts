@@ -40,13 +40,19 @@ type Decision =
   | { readonly kind: 'untaken'; readonly detail: string; readonly retryAfterMs: number | undefined }
   /** The process ends before it was known. */
   | { readonly kind: 'left' }
+  /** Another policy has come into force: it must be judged again before it is tried again. */
+  | { readonly kind: 'outdated' }
 
-export interface DeliveryOptions {
-  readonly queue: ExporterQueue
+/** What may change while it runs. */
+export interface DeliverySettings {
   readonly sender: Sender
   readonly batch: BatchConfig
   readonly consumers: number
   readonly retry: RetryConfig
+}
+
+export interface DeliveryOptions extends DeliverySettings {
+  readonly queue: ExporterQueue
   readonly emit: Emit
   /** Milliseconds since the epoch. */
   readonly clock: () => number
@@ -56,14 +62,16 @@ export interface DeliveryOptions {
 
 export interface Delivery {
   isDown(): boolean
+  /** From now on it sends so; what waits to be tried again is tried so, too. */
+  configure(settings: DeliverySettings): void
   /** Sends what is queued without waiting for more; after `graceMs` what is left is lost, and counted, or stays on the disk. */
   close(graceMs: number): Promise<void>
 }
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { queue, sender, batch, consumers, retry, emit, clock, random } = options
+  const { queue, emit, clock, random } = options
+  let { sender, batch, consumers, retry } = options
   const exporter = queue.exporter
-  const goodBatchBytes = Math.min(GOOD_BATCH_BYTES, batch.bytesMax || GOOD_BATCH_BYTES)
   const circuit = createCircuit()
   const sleepers = new Set<() => void>()
   let busyConsumers = 0
@@ -97,14 +105,27 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   function bytesWorthSending(): number {
     if (isOverdue || phase !== 'open') return 0
-    return busyConsumers === 0 || hasCompleted ? batch.bytesMin : Math.max(batch.bytesMin, goodBatchBytes)
+    return busyConsumers === 0 || hasCompleted ? batch.bytesMin : Math.max(batch.bytesMin, goodBatchBytes())
+  }
+
+  function goodBatchBytes(): number {
+    return Math.min(GOOD_BATCH_BYTES, batch.bytesMax || GOOD_BATCH_BYTES)
+  }
+
+  function configure(settings: DeliverySettings): void {
+    const old = sender
+    ;({ sender, batch, consumers, retry } = settings)
+    // Whoever waited for the old destination to come back has another one to try.
+    wakeSleepers()
+    if (old !== sender) void old.close()
+    wake()
   }
 
   /** How many bytes to take for the next request. */
   function batchBytes(): number {
     if (!sender.joinsParcels) return 1
     const isBehind = queue.waitingBytes > consumers * BACKLOG_BYTES_PER_CONSUMER
-    return isBehind ? batch.bytesMax : Math.max(batch.bytesMin, goodBatchBytes)
+    return isBehind ? batch.bytesMax : Math.max(batch.bytesMin, goodBatchBytes())
   }
 
   function startFlushTimer(): void {
@@ -119,7 +140,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     isFlushScheduled = false
     while (queue.hasNext && busyConsumers < consumers && queue.waitingBytes >= bytesWorthSending()) {
       hasCompleted = false
-      void consume(queue.take(batchBytes()))
+      const entries = queue.take(batchBytes())
+      if (entries.length > 0) void consume(entries)
     }
     if (queue.waitingParcels === 0) isOverdue = false
     wake()
@@ -138,7 +160,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const isAwaited = entries.some(({ ticket }) => ticket !== undefined)
     const decision = await decide(
       entries.map((entry) => entry.parcel),
-      isAwaited,
+      { isAwaited, isCurrent: () => queue.isCurrent(entries) },
     )
     switch (decision.kind) {
       case 'untaken': {
@@ -153,6 +175,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         return settleSent(entries, decision)
       case 'left':
         return queue.giveUp(entries)
+      case 'outdated': {
+        const current = queue.review(entries)
+        return current.length > 0 ? deliver(current) : undefined
+      }
       case 'given_up':
         return settleDead(entries, decision)
       case 'permanent':
@@ -179,7 +205,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const half of halves) {
         triesLeft--
         // Once a part is sent the rest must follow: its sender waits for that.
-        const decision = await decide([half], false)
+        const decision = await decide([half], { isAwaited: false, isCurrent: () => true })
         switch (decision.kind) {
           case 'permanent':
             parts.push(...(await partsOf(half, decision)))
@@ -192,6 +218,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
             break
           case 'untaken':
           case 'left':
+          case 'outdated':
             parts.push({ parcel: half, fate: { kind: 'left' } })
             break
         }
@@ -214,7 +241,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   /** Tries until it is known what becomes of these parcels together, or the process ends. */
-  async function decide(parcels: readonly Parcel[], isAwaited: boolean): Promise<Decision> {
+  async function decide(
+    parcels: readonly Parcel[],
+    { isAwaited, isCurrent }: { readonly isAwaited: boolean; readonly isCurrent: () => boolean },
+  ): Promise<Decision> {
     const startedAtMs = clock()
     for (let failures = 1; ; failures++) {
       if (isAwaited && circuit.isBlocked()) return NOT_ANSWERING
@@ -233,6 +263,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         return { kind: 'given_up', status: 0, message: `given up after ${failures} tries: ${detail}` }
       }
       await sleep(delayMs)
+      if (!isCurrent()) return { kind: 'outdated' }
     }
   }
 
@@ -320,7 +351,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     void sender.close()
   }
 
-  return { isDown: () => isDown, close }
+  return { isDown: () => isDown, configure, close }
 }
 
 /** One request at a time finds out whether it answers again: no sender is kept waiting behind that one. */

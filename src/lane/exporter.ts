@@ -7,7 +7,7 @@
 import type { ExporterConfig, RetryConfig } from '../config/config.ts'
 import type { Emit } from '../telemetry/events.ts'
 import type { QueueStore } from './backlog.ts'
-import { createDelivery } from './deliver.ts'
+import { createDelivery, type DeliverySettings } from './deliver.ts'
 import { createDebugSender } from './exporters/debug.ts'
 import { createFileSender } from './exporters/file.ts'
 import type { Sender } from './outcome.ts'
@@ -26,8 +26,8 @@ export interface ExporterDeps {
   readonly store?: QueueStore | undefined
   /** Where a queue in memory puts what was refused for good. */
   readonly deadLetters?: Pick<QueueStore, 'settle'> | undefined
-  /** How to judge again what was stored under another policy. */
-  readonly review?: Review | undefined
+  /** How to judge again what was admitted under another policy than that in force. */
+  readonly review?: (() => Review) | undefined
 }
 
 export interface ExporterStats {
@@ -44,6 +44,8 @@ export interface Exporter {
   readonly name: string
   readonly queue: ExporterQueue
   stats(): ExporterStats
+  /** Takes up other settings of the same exporter, its kind and the storage of its queue apart. */
+  configure(config: ExporterConfig): void
   /** Delivers what is queued; what is left after `graceMs` is lost, and counted, or stays on the disk. */
   close(graceMs: number): Promise<void>
 }
@@ -69,18 +71,7 @@ export function createExporter(config: ExporterConfig, deps: ExporterDeps): Expo
     deadLetters,
     review,
   })
-  const isRemote = config.kind === 'otlp_http'
-  const delivery = createDelivery({
-    queue,
-    sender: createSender(config, deps),
-    batch: config.queue.batch,
-    // Lines of a file have an order, so it has one writer.
-    consumers: isRemote ? config.queue.consumers : 1,
-    retry: isRemote ? config.retry : LOCAL_RETRY,
-    emit,
-    clock,
-    random,
-  })
+  const delivery = createDelivery({ queue, ...settingsOf(config, deps), emit, clock, random })
   return {
     name: config.name,
     queue,
@@ -93,7 +84,22 @@ export function createExporter(config: ExporterConfig, deps: ExporterDeps): Expo
         down: delivery.isDown(),
       }
     },
+    configure(next) {
+      queue.configure(next.queue)
+      delivery.configure(settingsOf(next, deps))
+    },
     close: (graceMs) => delivery.close(graceMs),
+  }
+}
+
+function settingsOf(config: ExporterConfig, deps: ExporterDeps): DeliverySettings {
+  const isRemote = config.kind === 'otlp_http'
+  return {
+    sender: createSender(config, deps),
+    batch: config.queue.batch,
+    // Lines of a file have an order, so it has one writer.
+    consumers: isRemote ? config.queue.consumers : 1,
+    retry: isRemote ? config.retry : LOCAL_RETRY,
   }
 }
 

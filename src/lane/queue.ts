@@ -15,12 +15,13 @@
 import type { Parcel } from '../otlp/parcel.ts'
 import type { DeskQueue, LiveQueue } from '../store/dead-letter-desk.ts'
 import type { Amount, ExporterAccount, Replayed, Settled, StoredParcel } from '../store/messages.ts'
-import type { Emit, TelemetryEvent } from '../telemetry/events.ts'
+import { QueueAccount, type SettledOutcome } from './account.ts'
 import { Backlog, LOAD_BYTES_MAX, type QueueStore } from './backlog.ts'
 import { ENTRY_OVERHEAD_BYTES, memoryBytesOf } from './charge.ts'
-import { accountParts, accountWhole, amountOf, type Part, remainsOf, sumOf } from './parts.ts'
-import type { QueueOptions } from './queue-options.ts'
-import { type Review, reviewStored } from './review.ts'
+import { Flight } from './flight.ts'
+import { accountParts, accountWhole, amountOf, type Part, remainsOf } from './parts.ts'
+import type { QueueOptions, QueueSettings } from './queue-options.ts'
+import { type Review, reviewStored, storedOf } from './review.ts'
 import type { Ticket } from './ticket.ts'
 import { type QueueEntry, Waiting } from './waiting.ts'
 
@@ -29,40 +30,28 @@ export type { QueueEntry }
 /** What a durable queue keeps in memory; three dead backends then cost less than 50 MiB. */
 export const MEMORY_BYTES_MAX: number = 16 * 1024 * 1024
 
-type SettledOutcome = Extract<TelemetryEvent, { type: 'parcel_settled' }>['outcome']
-
 export class ExporterQueue implements DeskQueue, LiveQueue {
   readonly exporter: string
-  readonly bytesMax: number
-  /** Whether its senders wait for what becomes of their parcels. */
-  readonly waitsForResult: boolean
-  readonly #dropsOldest: boolean
-  readonly #emit: Emit
+  #settings: QueueSettings
+  readonly #account: QueueAccount
   readonly #clock: () => number
   readonly #store: QueueStore | undefined
   readonly #deadLetters: Pick<QueueStore, 'settle'> | undefined
-  readonly #review: Review | undefined
+  readonly #review: (() => Review) | undefined
   readonly #backlog: Backlog | undefined
   readonly #waiting = new Waiting()
-  readonly #inFlight = new Set<QueueEntry>()
+  readonly #flight = new Flight()
   #reservedBytes = 0
-  #inFlightChargedBytes = 0
   /** Of a durable queue: what it keeps in memory, waiting and in flight. */
   #memoryBytes = 0
   #sequence = 0
   #stopped = false
   #onChange: () => void = () => {}
 
-  /** Items and bytes that are neither delivered nor given up, in flight included. */
-  queuedItems = 0
-  queuedBytes = 0
-
   constructor({ exporter, config, emit, clock, store, deadLetters, review }: QueueOptions) {
     this.exporter = exporter
-    this.bytesMax = config.bytesMax
-    this.waitsForResult = config.waitsForResult === true
-    this.#dropsOldest = config.onFull === 'drop_oldest'
-    this.#emit = emit
+    this.#settings = config
+    this.#account = new QueueAccount(exporter, emit)
     this.#clock = clock
     this.#store = store
     this.#deadLetters = deadLetters
@@ -70,9 +59,32 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     this.#backlog = store && new Backlog(exporter, store)
   }
 
+  /** Items and bytes that are neither delivered nor given up, in flight included. */
+  get queuedItems(): number {
+    return this.#account.items
+  }
+
+  get queuedBytes(): number {
+    return this.#account.bytes
+  }
+
   /** Called when parcels were pushed or a reservation was given back. */
   onChange(listener: () => void): void {
     this.#onChange = listener
+  }
+
+  /** From now on it is bounded so. What is in it stays, even if that is more. */
+  configure(settings: QueueSettings): void {
+    this.#settings = settings
+  }
+
+  get bytesMax(): number {
+    return this.#settings.bytesMax
+  }
+
+  /** Whether its senders wait for what becomes of their parcels. */
+  get waitsForResult(): boolean {
+    return this.#settings.waitsForResult === true
   }
 
   get isDurable(): boolean {
@@ -92,7 +104,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   get usedBytes(): number {
     const { parcels = 0, bytes = 0 } = this.#backlog ?? {}
     const backlogBytes = bytes + parcels * ENTRY_OVERHEAD_BYTES
-    return this.#reservedBytes + this.#waiting.chargedBytes + this.#inFlightChargedBytes + backlogBytes
+    return this.#reservedBytes + this.#waiting.chargedBytes + this.#flight.chargedBytes + backlogBytes
   }
 
   /** Bytes of parcels that wait, as a backend would see them, those on the disk included. */
@@ -108,10 +120,6 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     return this.#reservedBytes
   }
 
-  get stopped(): boolean {
-    return this.#stopped
-  }
-
   /** Refuses reservations from now on; those that exist can still be used. */
   stop(): void {
     this.#stopped = true
@@ -120,7 +128,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   /** Synchronous. With `drop_oldest` it counts on what `makeRoom` may drop. */
   reserve(bytes: number): 'reserved' | 'full' | 'stopping' {
     if (this.#stopped) return 'stopping'
-    const droppableBytes = this.#dropsOldest ? this.#waiting.chargedBytes : 0
+    const droppableBytes = this.#settings.onFull === 'drop_oldest' ? this.#waiting.chargedBytes : 0
     if (this.usedBytes - droppableBytes + bytes > this.bytesMax) return 'full'
     this.#reservedBytes += bytes
     return 'reserved'
@@ -144,8 +152,6 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     const { items, byteLength: bytes } = parcel
     const admittedAtMs = this.#clock()
     this.#reservedBytes -= chargedBytes
-    this.queuedItems += items
-    this.queuedBytes += bytes
     // While its sender waits its bytes are charged to the receiver: they may stay in memory.
     const isBehind = ticket === undefined && !this.#hasMemoryFor(parcel)
     if (this.#backlog !== undefined && id !== undefined && isBehind) {
@@ -154,21 +160,14 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
       parcel.pin.retain()
       this.#wait({ parcel, chargedBytes, admittedAtMs, id, policy, ticket })
     }
-    this.#emit({ type: 'parcel_admitted', exporter: this.exporter, items, bytes })
+    this.#account.admit({ items, bytes })
     this.#onChange()
   }
 
   /** Takes over what an earlier run left behind, and its counts. */
   resume(account: ExporterAccount): void {
-    const { queued, settled } = account
     this.#backlog?.resume(account)
-    this.queuedItems += queued.items
-    this.queuedBytes += queued.bytes
-    const admitted = sumOf([queued, ...Object.values(settled)])
-    this.#emit({ type: 'parcel_admitted', exporter: this.exporter, ...admitted })
-    for (const outcome of OUTCOMES) {
-      this.#emit({ type: 'parcel_settled', exporter: this.exporter, outcome, ...settled[outcome] })
-    }
+    this.#account.resume(account)
     this.#loadMore()
   }
 
@@ -205,8 +204,42 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   /** The parcels of the next request: of one signal, the oldest one's, up to `bytesMax` together. Empty if there is none. */
   take(bytesMax: number): readonly QueueEntry[] {
     const entries = this.#waiting.take(bytesMax, (entry) => this.#mayFly(entry) && this.#fly(entry))
+    const reviewed = this.review(entries)
     this.#loadMore()
-    return entries
+    return reviewed
+  }
+
+  /** Whether entries were all made under the policy that is in force. */
+  isCurrent(entries: readonly QueueEntry[]): boolean {
+    return entries.every((entry) => !this.#isOutdated(entry))
+  }
+
+  /** What of entries that are in flight may leave under the policy that is in force; the rest of them is lost. */
+  review(entries: readonly QueueEntry[]): readonly QueueEntry[] {
+    return this.isCurrent(entries) ? entries : entries.flatMap((entry) => this.#reviewed(entry))
+  }
+
+  /** A request whose sender waits ends under the policy that it began with. */
+  #isOutdated({ policy, ticket }: QueueEntry): boolean {
+    return (
+      policy !== '' && ticket === undefined && this.#review !== undefined && policy !== this.#review().policy
+    )
+  }
+
+  #reviewed(entry: QueueEntry): readonly QueueEntry[] {
+    if (!this.#isOutdated(entry)) return [entry]
+    const { parcel, policy, lost, grown, revised } = reviewStored(storedOf(entry), this.#review?.())
+    this.#leaveFlight(entry)
+    this.#account.admit(grown)
+    if (parcel === undefined) {
+      this.#tell([entry], lost)
+      return []
+    }
+    this.#tell([], lost, { revised: this.isDurable ? revised : undefined })
+    this.#memoryBytes += memoryBytesOf(parcel)
+    const current = { ...entry, parcel, policy, chargedBytes: this.chargeOf(parcel) }
+    this.#fly(current)
+    return [current]
   }
 
   /**
@@ -243,9 +276,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     const { items, bytes } = amountOf(entries)
     for (const entry of entries) this.#leaveFlight(entry)
     this.#tell(entries, [])
-    this.queuedItems -= items
-    this.queuedBytes -= bytes
-    this.#emit({ type: 'parcel_admitted', exporter, items: -items, bytes: -bytes })
+    this.#account.admit({ items: -items, bytes: -bytes })
     for (const { ticket } of entries) ticket?.resolve({ kind: 'untaken', exporter, detail, retryAfterMs })
     this.#loadMore()
   }
@@ -273,20 +304,12 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
 
   /** When the oldest parcel that is still here was admitted; undefined if none is. */
   oldestAdmittedAtMs(): number | undefined {
-    let oldest = this.#waiting.head()
-    for (const entry of this.#inFlight) {
-      if (oldest === undefined || entry.sequence < oldest.sequence) oldest = entry
-    }
+    const oldest = this.#flight.oldest(this.#waiting.head())
     return oldest?.admittedAtMs ?? (this.hasBacklog ? this.#backlog?.oldestAtMs : undefined)
   }
 
-  /**
-   * What is in flight cannot be dropped. So where the oldest make room, at most half of the queue is in flight, or one
-   * parcel: else a dead backend, with the whole queue in its consumers' hands, would turn dropping into refusing.
-   */
   #mayFly(entry: QueueEntry): boolean {
-    if (!this.#dropsOldest || this.#inFlight.size === 0) return true
-    return (this.#inFlightChargedBytes + entry.chargedBytes) * 2 <= this.bytesMax
+    return this.#settings.onFull !== 'drop_oldest' || this.#flight.hasRoomFor(entry, this.bytesMax)
   }
 
   #hasMemoryFor(parcel: Parcel): boolean {
@@ -314,33 +337,24 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   }
 
   #undoDeath({ items, bytes }: Amount): void {
-    this.queuedItems += items
-    this.queuedBytes += bytes
-    const undone = { outcome: 'dead', items: -items, bytes: -bytes } as const
-    this.#emit({ type: 'parcel_settled', exporter: this.exporter, ...undone })
+    this.#account.settle([{ outcome: 'dead', items: -items, bytes: -bytes }])
   }
 
   /** What comes back from the store waits as it may leave now; the rest of it is lost. */
   #takeStored(stored: StoredParcel): void {
-    const { parcel, policy, lost, grown, revised } = reviewStored(stored, this.#review)
+    const { parcel, policy, lost, grown, revised } = reviewStored(stored, this.#review?.())
     const { id, admittedMs: admittedAtMs } = stored
-    if (grown.items > 0 || grown.bytes > 0) {
-      this.queuedItems += grown.items
-      this.queuedBytes += grown.bytes
-      this.#emit({ type: 'parcel_admitted', exporter: this.exporter, ...grown })
-    }
-    const amounts = lost.items > 0 || lost.bytes > 0 ? [{ outcome: 'lost', ...lost } as const] : []
-    if (parcel === undefined) this.#tell([{ id }], amounts)
+    this.#account.admit(grown)
+    if (parcel === undefined) this.#tell([{ id }], lost)
     else {
       const chargedBytes = this.chargeOf(parcel)
       this.#wait({ parcel, chargedBytes, admittedAtMs, id: this.isDurable ? id : undefined, policy })
-      if (revised !== undefined || amounts.length > 0) this.#tell([], amounts, { revised })
+      if (revised !== undefined || lost.length > 0) this.#tell([], lost, { revised })
     }
   }
 
   #fly(entry: QueueEntry): true {
-    this.#inFlightChargedBytes += entry.chargedBytes
-    this.#inFlight.add(entry)
+    this.#flight.add(entry)
     return true
   }
 
@@ -358,8 +372,7 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
   }
 
   #leaveFlight(entry: QueueEntry): void {
-    this.#inFlight.delete(entry)
-    this.#inFlightChargedBytes -= entry.chargedBytes
+    this.#flight.leave(entry)
     this.#memoryBytes -= memoryBytesOf(entry.parcel)
     entry.parcel.pin.release()
   }
@@ -379,15 +392,9 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
       const dead = amounts.filter(({ outcome }) => outcome === 'dead')
       this.#deadLetters?.settle({ exporter, ids: [], amounts: dead, death: undefined, remains })
     }
-    for (const amount of amounts) {
-      this.queuedItems -= amount.items
-      this.queuedBytes -= amount.bytes
-      this.#emit({ type: 'parcel_settled', exporter: this.exporter, ...amount })
-    }
+    this.#account.settle(amounts)
   }
 }
 
 const REPLACED = Object.freeze({ detail: 'newer ones took its place', retryAfterMs: undefined })
 const STOPPED = Object.freeze({ detail: 'laneway is stopping', retryAfterMs: undefined })
-
-const OUTCOMES: readonly SettledOutcome[] = ['sent', 'rejected', 'dead', 'lost']

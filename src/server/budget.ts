@@ -25,16 +25,17 @@ export interface Budget {
   usedBytes(): number
 }
 
-export function createBudget(bytesMax: number): Budget {
+/** `bytesMax` is asked anew each time: a reload may change it. */
+export function createBudget(bytesMax: () => number): Budget {
   let usedBytes = 0
 
   function open(): Reservation | undefined {
-    if (usedBytes + REQUEST_BYTES > bytesMax) return undefined
+    if (usedBytes + REQUEST_BYTES > bytesMax()) return undefined
     usedBytes += REQUEST_BYTES
     let ownBytes = REQUEST_BYTES
     return {
       grow(bytes) {
-        if (usedBytes + bytes > bytesMax) return false
+        if (usedBytes + bytes > bytesMax()) return false
         usedBytes += bytes
         ownBytes += bytes
         return true

@@ -68,6 +68,8 @@ export interface ReceiverOptions {
 export interface Receiver {
   /** Resolves to the addresses, as `http://127.0.0.1:4318` or `unix:///path`. */
   listen(): Promise<readonly string[]>
+  /** Takes up other limits and origins for the requests that come from now on. Its addresses stay. */
+  configure(config: ReceiverConfig): void
   /** Takes no new connection, refuses new requests, finishes those in hand. */
   close(): Promise<void>
   /** When the last request arrived, by the clock; 0 before the first. */
@@ -78,18 +80,19 @@ export interface Receiver {
 
 export function createReceiver(options: ReceiverOptions): Receiver {
   const limits: ReceiverLimits = { ...RECEIVER_LIMITS, ...options.limits }
-  const { config, handle, emit, clock } = options
-  const budget = createBudget(config.inFlightBytesMax)
+  const { handle, emit, clock } = options
+  let { config } = options
+  const budget = createBudget(() => config.inFlightBytesMax)
   const slabs = createSlabPool({ idleBytesMax: SLAB_IDLE_BYTES_MAX })
   const reader = createBodyReader(limits)
   const gate = createGate(INFLATIONS_MAX)
-  const cors = createCors(config.corsAllowedOrigins)
+  let cors = createCors(config.corsAllowedOrigins)
   const inHand = new Set<ServerResponse>()
   let servers: readonly Server[] = []
   let stopping = false
   let lastRequestAtMs = 0
   const isStopping = () => stopping
-  const premises: Premises = { config, handle, emit, clock, budget, slabs, reader, gate, cors, isStopping }
+  let premises: Premises = { config, handle, emit, clock, budget, slabs, reader, gate, cors, isStopping }
 
   async function serve(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
     lastRequestAtMs = clock()
@@ -178,6 +181,12 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     return listening.addresses
   }
 
+  function configure(next: ReceiverConfig): void {
+    config = next
+    cors = createCors(next.corsAllowedOrigins)
+    premises = { ...premises, config, cors }
+  }
+
   async function close(): Promise<void> {
     stopping = true
     const closed = Promise.all(
@@ -197,6 +206,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     listen,
     close,
     lastRequestAtMs: () => lastRequestAtMs,
+    configure,
     heldBytes: () => ({ inFlight: budget.usedBytes(), slabs: slabs.heldBytes() }),
   }
 }

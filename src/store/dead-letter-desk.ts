@@ -48,7 +48,7 @@ export interface DeadLetterDesk {
 /** `queues` holds the exporters of the configuration. */
 export function createDeadLetterDesk(
   { deadLetters, settle }: Pick<Store, 'deadLetters' | 'settle'>,
-  queues: ReadonlyMap<string, DeskQueue>,
+  queues: Pick<ReadonlyMap<string, DeskQueue>, 'get'>,
 ): DeadLetterDesk {
   async function find({ ids, exporter }: Selection): Promise<readonly DeadLetter[]> {
     const wanted = ids === 'all' ? undefined : new Set(ids)

@@ -18,6 +18,8 @@ export const FINDING_KINDS = [
   'undecided_field',
   /** What no decoder would read was removed on a lane of canonical wire form. */
   'canonicalised',
+  /** A configuration or reviews file that cannot be taken up; the one before is in force. */
+  'refused_reload',
 ] as const
 export type FindingKind = (typeof FINDING_KINDS)[number]
 

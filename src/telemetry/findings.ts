@@ -16,7 +16,8 @@ export const FINDINGS_MAX: Readonly<Record<FindingKind, number>> = {
   near_miss: 100,
   conflicted_target: 100,
   undecided_field: 600,
-  canonicalised: 50,
+  canonicalised: 40,
+  refused_reload: 10,
 }
 /** Event names kept, a finding. */
 export const EVENT_NAMES_MAX = 64

@@ -12,6 +12,7 @@ function createIo(cwd: string): { readonly io: Io; readonly lines: string[] } {
     env: {},
     cwd,
     onStopSignal: () => {},
+    onReloadSignal: () => {},
     onReady: () => {},
     exitNow: () => {},
   }

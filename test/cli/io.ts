@@ -19,6 +19,7 @@ export function createIo(cwd: string, env: Io['env'] = {}, stdin: readonly Uint8
     env,
     cwd,
     onStopSignal: () => {},
+    onReloadSignal: () => {},
     onReady: () => {},
     exitNow: () => {},
   }

@@ -13,6 +13,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // lane and store: `dead-letters` works on the files where no sidecar runs.
   cli: ['cli', 'sidecar.ts', 'config', 'policy', 'otlp', 'telemetry', 'server', 'lane', 'store', 'errors.ts'],
   'sidecar.ts': [
+    'ways-out.ts',
+    'reload.ts',
     'pipeline.ts',
     'policy',
     'store',
@@ -23,6 +25,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'otlp',
     'errors.ts',
   ],
+  'ways-out.ts': ['lane', 'policy', 'store', 'telemetry', 'errors.ts'],
+  'reload.ts': ['config', 'errors.ts'],
   'pipeline.ts': ['otlp', 'policy', 'telemetry', 'errors.ts'],
   lane: ['lane', 'otlp', 'store', 'telemetry', 'errors.ts'],
   server: ['server', 'otlp', 'telemetry', 'errors.ts'],
