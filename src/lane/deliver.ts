@@ -74,6 +74,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const exporter = queue.exporter
   const circuit = createCircuit()
   const sleepers = new Set<() => void>()
+  /** How many requests each sender has in flight. */
+  const uses = new Map<Sender, number>()
   let busyConsumers = 0
   let isFlushScheduled = false
   let flushTimer: NodeJS.Timeout | undefined
@@ -117,7 +119,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     ;({ sender, batch, consumers, retry } = settings)
     // Whoever waited for the old destination to come back has another one to try.
     wakeSleepers()
-    if (old !== sender) void old.close()
+    closeUnused(old)
     wake()
   }
 
@@ -269,13 +271,25 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function tryOnce(parcels: readonly Parcel[]): Promise<DeliveryOutcome> {
     if (phase === 'ended') return { kind: 'retryable', detail: 'stopped', retryAfterMs: undefined }
+    const used = sender
+    uses.set(used, (uses.get(used) ?? 0) + 1)
     try {
-      return await sender.send(parcels[0].signal, parcels)
+      return await used.send(parcels[0].signal, parcels)
     } catch (error) {
       // A fault of ours. Its text is not passed on: it could quote what it choked on.
       const name = error instanceof Error ? error.name : 'unknown error'
       return { kind: 'permanent', status: 0, message: `internal ${name} while sending` }
+    } finally {
+      uses.set(used, (uses.get(used) ?? 1) - 1)
+      closeUnused(used)
     }
+  }
+
+  /** A sender that was replaced finishes what it has in flight: to cut it off would be to send that twice. */
+  function closeUnused(one: Sender): void {
+    if (one === sender || (uses.get(one) ?? 0) > 0) return
+    uses.delete(one)
+    void one.close()
   }
 
   function noteHealth(outcome: DeliveryOutcome): void {

@@ -46,8 +46,8 @@ t.test(
       /codex_otel\.gone:[\s\S]*codex_otel\.new:[\s\S]*codex_otel\.own:[\s\S]*retry\.count[\s\S]*0123456789ab/,
     )
     t.strictSame(readdirSync(cwd).toSorted(), ['laneway.yaml', 'reviews.yaml'], 'nothing else is left')
-    writeFileSync(join(cwd, 'new.pb'), logsOf('codex_otel.gone.inner'))
-    const explained = await runToEnd({ main: checkoutMain, cwd }, ['explain', '--format', 'json', 'new.pb'])
+    writeFileSync(join(cwd, 'new-logs.pb'), logsOf('codex_otel.gone.inner'))
+    const explained = await runToEnd({ main: checkoutMain, cwd }, ['explain', '--format', 'json', 'new-logs.pb'])
     const [item] = JSON.parse(explained.stdout).items
     t.match(item, { outcome: 'dropped', reason: 'rejected', rule: { file: 'reviews.yaml' } })
   },
@@ -174,7 +174,7 @@ t.test(
   async (t) => {
     const cwd = t.testdir({ 'laneway.yaml': CONFIG, corpus: { notes: { 'README.md': 'no request' } } })
     mkdirSync(join(cwd, 'corpus/logs'))
-    writeFileSync(join(cwd, 'corpus/logs/new.pb'), logsOf('codex_otel.new'))
+    writeFileSync(join(cwd, 'corpus/logs/new-logs.pb'), logsOf('codex_otel.new'))
     const check = ['check', '--reviews', 'reviews.yaml', '--corpus', 'corpus']
     const dirty = await review(cwd, ...check)
     t.equal(dirty.code, 1)
@@ -198,10 +198,10 @@ t.test(
       0,
       'the session that the preset knows is clean',
     )
-    writeFileSync(join(cwd, 'corpus/cut.pb'), logsOf('codex_otel.new').subarray(0, 20))
+    writeFileSync(join(cwd, 'corpus/cut-logs.pb'), logsOf('codex_otel.new').subarray(0, 20))
     const bad = await review(cwd, ...check)
     t.equal(bad.code, 2)
-    t.match(bad.stderr, /cut\.pb/)
+    t.match(bad.stderr, /cut-logs\.pb/)
     t.equal((await review(cwd, 'check', '--corpus', 'none')).code, 2)
   },
 )
