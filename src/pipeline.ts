@@ -75,7 +75,8 @@ export function createPipeline({ inForce, allocate, emit }: PipelineParts): Hand
     const parcels: Parcel[] = []
     const { policy, admit } = inForce()
     try {
-      const { parcels: routed, held, tally, findings } = route(request.body, signal, policy)
+      const { parcels: routed, held, tally, findings, sightings } = route(request.body, signal, policy)
+      if (sightings.length > 0) emit({ type: 'events_seen', sightings })
       if (findings.length > 0) emit({ type: 'findings_noted', findings })
       for (const parcel of routed) parcels.push(writeParcel(parcel, request, allocate))
       const isEmpty = parcels.length === 0 && held.length === 0

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { CommandError, formatProblem, type Problem, StorageError } from './errors.ts'
+import { createFindingsKeeper } from './findings-keeper.ts'
 import { createCommit } from './lane/commit.ts'
 import { createDeadLetterApi } from './lane/dead-letters.ts'
 import type { Exporter } from './lane/exporter.ts'
@@ -29,6 +30,7 @@ import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
 import { createDeadLetterDesk } from './store/dead-letter-desk.ts'
 import { STORE_FILE } from './store/directory.ts'
+import { createFindingsFile } from './store/findings-file.ts'
 import { readHashKey } from './store/hash-key.ts'
 import type { StoreEvent } from './store/messages.ts'
 import { createStore, type Store } from './store/store.ts'
@@ -111,6 +113,11 @@ export function createSidecar(config: Config, { clock, random, stderr, load }: S
     },
     tell: tellReload,
   })
+  const keeper = createFindingsKeeper(
+    telemetry.findings,
+    createFindingsFile(config.storage.directory),
+    (error) => telemetry.log.warn('findings cannot be kept over a restart', { detail: nameOf(error) }),
+  )
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
   const admin = createAdmin({
     config: config.admin,
@@ -215,6 +222,7 @@ export function createSidecar(config: Config, { clock, random, stderr, load }: S
     readonly admin: readonly string[]
   }> {
     tellWarnings(config.warnings)
+    keeper.start()
     try {
       for (const { exporter, queued } of ways.resume((await store?.open()) ?? [])) {
         telemetry.log.warn(
@@ -255,6 +263,7 @@ export function createSidecar(config: Config, { clock, random, stderr, load }: S
     await ways.close(Math.max(0, shutdownGraceMs - (clock() - askedAtMs)))
     await closed
     await store?.close()
+    await keeper.stop()
     await admin.close()
   }
 
@@ -268,6 +277,11 @@ export function createSidecar(config: Config, { clock, random, stderr, load }: S
   }
 
   return { start, reload, stop }
+}
+
+/** What the file system calls it; a message would name paths, too. */
+function nameOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }
 
 /** The key of the `hash` verb; undefined, and no file made, where no lane that is on hashes. */

@@ -60,7 +60,8 @@ export class Rehoming {
   /** Moves the log record in hand, with the target that `reader` read, to where its verdict says. */
   logRecord(verdict: Verdict, reader: TargetReader, judged: Judged): void {
     if (verdict.rehomed === 0) return
-    const { rehomedRecord } = this.#workspace
+    const { rehomedRecord, sightings } = this.#workspace
+    sightings.record(true, verdict.family, rehomedRecord)
     const target = this.#target(reader.start, reader.end, judged.standIn)
     this.#move(verdict.rehomed, undefined, (record, out) => {
       const context = this.#fields.carriedContext(record, 'log_record', verdict.family, undefined)
@@ -72,7 +73,7 @@ export class Rehoming {
 
   /** Moves events of the span in `[spanStart, spanEnd)`, which is in hand, to where their verdicts say. */
   spanEvents(reader: TargetReader, spanStart: number, spanEnd: number): void {
-    const { reading, moving, span, rehomedEvent } = this.#workspace
+    const { reading, moving, span, rehomedEvent, sightings } = this.#workspace
     const { events } = reading
     moving.read(SPAN_FACTS_PLAN, spanStart, spanEnd)
     span.read(moving)
@@ -84,6 +85,7 @@ export class Rehoming {
       const [start, end] = [events.starts[index], events.ends[index]]
       moving.read(EVENT_PLAN, start, end)
       rehomedEvent.read(moving, start, end, ownKey === '' ? undefined : ownKey)
+      if (rehomed !== 0) sightings.event(true, family, rehomedEvent, span)
       const target = this.#target(
         events.targetStarts[index],
         events.targetEnds[index],

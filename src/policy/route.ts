@@ -24,6 +24,7 @@ import type { LaneRecord } from './lane-record.ts'
 import { LOG_RECORD_PLAN, METRIC_PLAN, type Plan } from './plan.ts'
 import { Rehoming } from './rehoming.ts'
 import { type RoutedParcel, type Routing, tallyOf } from './routing.ts'
+import { sightEvent, sightRecord } from './sightings.ts'
 import type { TargetReader } from './target.ts'
 import { targetBytes } from './target-bytes.ts'
 import type { Verdict } from './verdict.ts'
@@ -114,14 +115,24 @@ class Walk {
   run(): Routing {
     const { workspace } = this.#policy
     // A request that was malformed may have left some: they are not this one's.
-    if (this.#only === undefined) workspace.drainFindings()
+    if (this.#only === undefined) {
+      workspace.drainFindings()
+      workspace.sightings.drain()
+    }
     this.#walk()
     const native = this.#natives.flatMap((record) => this.#nativeParcel(record))
-    if (this.#only !== undefined) return { parcels: native, held: [], tally: [], findings: [] }
+    if (this.#only !== undefined) return { parcels: native, held: [], tally: [], findings: [], sightings: [] }
     const tally = tallyOf(workspace.counts, this.#policy.verdicts)
     const rehomed = this.#others.flatMap((record) => this.#rehomedParcel(record))
     const parcels = [...native, ...rehomed]
-    return { parcels, held: this.#holding.take(), tally, findings: workspace.drainFindings() }
+    const held = this.#holding.take()
+    return {
+      parcels,
+      held,
+      tally,
+      findings: workspace.drainFindings(),
+      sightings: workspace.sightings.drain(),
+    }
   }
 
   #walk(): void {
@@ -185,6 +196,9 @@ class Walk {
     const isUniform = verdict !== undefined && verdict.rehomed === 0 && judged?.findings.length === 0
     if (isUniform && this.#listener === undefined && !this.#fields.isActive) {
       this.#takeAll(verdict, last - first)
+      for (let item = first; item < last && this.#sights(verdict); item++) {
+        sightRecord(this.#policy.workspace, item, verdict.family)
+      }
       if (verdict.outcome === 'quarantined') this.#holdRecords(scope, first, last, verdict, judged)
     } else {
       for (let item = first; item < last; item++) this.#logRecord(item, scope, judged)
@@ -209,6 +223,14 @@ class Walk {
     this.#takeItem(item, LOG_RECORD_PLAN, verdict, 1, logRecordTarget, judgment)
     if (verdict.outcome === 'quarantined') this.#holdRecords(scope, item, item + 1, verdict, judgment)
     this.#rehoming.logRecord(verdict, logRecordTarget, judgment)
+    if (verdict.rehomed === 0 && this.#sights(verdict)) sightRecord(workspace, item, verdict.family)
+  }
+
+  /** Whether one more event that is taken natively is to be looked at, to see whether it comes rehomed, too. */
+  #sights({ native }: Verdict): boolean {
+    const { rehomes, workspace } = this.#policy
+    const isAsked = rehomes && native !== 0 && this.#only === undefined && this.#listener === undefined
+    return isAsked && workspace.sightings.asksNative()
   }
 
   /** The log records `[first, last)` of a scope, whose one target was read last, wait for a review. */
@@ -269,6 +291,9 @@ class Walk {
       }
     }
     if (moved !== 0) this.#rehoming.spanEvents(this.#policy.spanEventTarget, start, end)
+    for (let index = 0; index < events.count && this.#sights(events.verdicts[index]); index++) {
+      sightEvent(workspace, index, { start, end })
+    }
     if (isHolding) this.#holding.spanEvents({ resource: this.#resource, scope }, { start, end })
   }
 

@@ -4,6 +4,7 @@ import type { Signal } from '../otlp/signal.ts'
 import type { Splice } from '../otlp/splice.ts'
 import type { TallyRow } from '../telemetry/tally.ts'
 import type { Finding } from './finding.ts'
+import type { Sighting } from './sightings.ts'
 import type { Verdicts } from './verdict.ts'
 import type { VerdictCounts } from './workspace.ts'
 
@@ -23,6 +24,8 @@ export interface Routing {
   readonly held: readonly HeldParcel[]
   readonly tally: readonly TallyRow[]
   readonly findings: readonly Finding[]
+  /** Some of the events that it held, by what tells that they came twice. */
+  readonly sightings: readonly Sighting[]
 }
 
 /** The rows of the ledger: one a verdict, and one for each further lane that takes its items. Empties the counts. */

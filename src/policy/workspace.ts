@@ -24,6 +24,7 @@ import { Reading } from './reading.ts'
 import { RehomedEvent } from './rehome/event.ts'
 import { RehomedRecord } from './rehome/record.ts'
 import { SpanContext } from './rehome/span.ts'
+import { Sightings } from './sightings.ts'
 import { UndecidedFields } from './undecided.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -43,6 +44,7 @@ export class Workspace {
   readonly counts: VerdictCounts = new VerdictCounts()
   readonly findings: FindingSink = new FindingSink()
   readonly undecided: UndecidedFields = new UndecidedFields()
+  readonly sightings: Sightings = new Sightings()
   readonly span: SpanContext = new SpanContext()
   readonly rehomedEvent: RehomedEvent = new RehomedEvent()
   readonly rehomedRecord: RehomedRecord = new RehomedRecord()

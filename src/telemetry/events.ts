@@ -5,6 +5,7 @@
  * record content: only counts, names from the configuration, codes and durations.
  */
 import type { Signal } from '../otlp/signal.ts'
+import type { Sighting } from './doubles.ts'
 import type { Finding } from './finding.ts'
 import type { Reason, TallyRow } from './tally.ts'
 
@@ -54,6 +55,8 @@ export type TelemetryEvent =
     }
   /** One request held what a person should review. Names of targets and keys come from the request; values never do. */
   | { readonly type: 'findings_noted'; readonly findings: readonly Finding[] }
+  /** Some of the events that one request held, by what tells that they came twice. */
+  | { readonly type: 'events_seen'; readonly sightings: readonly Sighting[] }
   /** The store cannot take anything just now; said once a change. `detail` names the directory and the remedy. */
   | { readonly type: 'storage_refusing'; readonly fault: string; readonly detail: string }
   | { readonly type: 'storage_recovered' }

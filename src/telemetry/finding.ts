@@ -18,6 +18,8 @@ export const FINDING_KINDS = [
   'undecided_field',
   /** What no decoder would read was removed on a lane of canonical wire form. */
   'canonicalised',
+  /** An event came natively and rehomed, too: its sender exports both carriages. */
+  'doubled',
   /** A configuration or reviews file that cannot be taken up; the one before is in force. */
   'refused_reload',
 ] as const
@@ -42,9 +44,14 @@ export interface Finding {
 
 /** What a finding is about. A target is one finding whatever its events are called; a field is one for each event that has it. */
 export function identityOf({ kind, target, family, eventName, place, keys, lane }: Finding): string {
-  return JSON.stringify(
-    kind === 'undecided_field' ? [kind, family, place, eventName, keys[0]] : [kind, target, lane],
-  )
+  switch (kind) {
+    case 'undecided_field':
+      return JSON.stringify([kind, family, place, eventName, keys[0]])
+    case 'doubled':
+      return JSON.stringify([kind, family, eventName])
+    default:
+      return JSON.stringify([kind, target, lane])
+  }
 }
 
 /** By which people name a finding: the first 12 hex digits of the SHA-256 of its identity. */

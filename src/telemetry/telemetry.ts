@@ -5,7 +5,9 @@
  * request, so it only adds numbers.
  */
 import type { Config } from '../config/config.ts'
+import { createDoubles } from './doubles.ts'
 import type { Emit } from './events.ts'
+import type { Finding } from './finding.ts'
 import { createFindings, type Findings } from './findings.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createLog, type Log, type LogOptions } from './log.ts'
@@ -36,7 +38,12 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
   const requests = createRequestCounts()
   const log = createLog({ level: config.logLevel, clock, destination })
   const findings = createFindings()
+  const doubles = createDoubles()
   let metrics: Promise<Metrics> | undefined
+
+  function noteFindings(noted: readonly Finding[]): void {
+    for (const finding of findings.record(noted, clock())) log.recordNew(finding)
+  }
 
   const emit: Emit = (event) => {
     switch (event.type) {
@@ -51,7 +58,10 @@ export function createTelemetry({ config, exporters, clock, destination }: Telem
         log.record(event)
         break
       case 'findings_noted':
-        for (const finding of findings.record(event.findings, clock())) log.recordNew(finding)
+        noteFindings(event.findings)
+        break
+      case 'events_seen':
+        noteFindings(doubles.note(event.sightings, clock()))
         break
       case 'backend_down':
       case 'backend_up':

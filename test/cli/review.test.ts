@@ -47,7 +47,12 @@ t.test(
     )
     t.strictSame(readdirSync(cwd).toSorted(), ['laneway.yaml', 'reviews.yaml'], 'nothing else is left')
     writeFileSync(join(cwd, 'new-logs.pb'), logsOf('codex_otel.gone.inner'))
-    const explained = await runToEnd({ main: checkoutMain, cwd }, ['explain', '--format', 'json', 'new-logs.pb'])
+    const explained = await runToEnd({ main: checkoutMain, cwd }, [
+      'explain',
+      '--format',
+      'json',
+      'new-logs.pb',
+    ])
     const [item] = JSON.parse(explained.stdout).items
     t.match(item, { outcome: 'dropped', reason: 'rejected', rule: { file: 'reviews.yaml' } })
   },

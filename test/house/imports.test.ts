@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'sidecar.ts': [
     'ways-out.ts',
     'reload.ts',
+    'findings-keeper.ts',
     'pipeline.ts',
     'policy',
     'store',
@@ -27,6 +28,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   'ways-out.ts': ['lane', 'policy', 'store', 'telemetry', 'errors.ts'],
   'reload.ts': ['config', 'errors.ts'],
+  'findings-keeper.ts': ['store', 'telemetry'],
   'pipeline.ts': ['otlp', 'policy', 'telemetry', 'errors.ts'],
   lane: ['lane', 'otlp', 'store', 'telemetry', 'errors.ts'],
   server: ['server', 'otlp', 'telemetry', 'errors.ts'],

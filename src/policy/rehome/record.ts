@@ -60,12 +60,13 @@ export class RehomedRecord {
   #reading: Reading | undefined
   #timeAt = -1
   #observedTimeAt = -1
-  #traceIdAt = -1
-  #spanIdAt = -1
+  traceIdAt = -1
+  spanIdAt = -1
   #severityStart = 0
   #severityEnd = 0
-  #nameStart = 0
-  #nameEnd = 0
+  /** The effective name: attribute `event.name`, else the record's own. */
+  nameStart = 0
+  nameEnd = 0
   #eventNameStart = 0
   #eventNameEnd = 0
   #flags = 0
@@ -77,7 +78,7 @@ export class RehomedRecord {
 
   /** Whether the record has a span to ride on: a valid trace id and a valid span id. */
   get hasSpan(): boolean {
-    return this.#traceIdAt >= 0 && this.#spanIdAt >= 0
+    return this.traceIdAt >= 0 && this.spanIdAt >= 0
   }
 
   /** Takes the record that was read whole, whose payload is `[start, end)`. */
@@ -89,8 +90,8 @@ export class RehomedRecord {
     this.end = end
     this.#timeAt = -1
     this.#observedTimeAt = -1
-    this.#traceIdAt = -1
-    this.#spanIdAt = -1
+    this.traceIdAt = -1
+    this.spanIdAt = -1
     this.#severityStart = 0
     this.#severityEnd = 0
     this.#eventNameStart = 0
@@ -101,8 +102,8 @@ export class RehomedRecord {
     this.#bodyMember = 0
     for (let row = 0; row < reading.count; row++) this.#readRow(reading, row)
     const isNamed = this.#eventNameStart < this.#eventNameEnd
-    this.#nameStart = isNamed ? this.#eventNameStart : reading.nameStart
-    this.#nameEnd = isNamed ? this.#eventNameEnd : reading.nameEnd
+    this.nameStart = isNamed ? this.#eventNameStart : reading.nameStart
+    this.nameEnd = isNamed ? this.#eventNameEnd : reading.nameEnd
   }
 
   /** Adds the record as an event of `target`, in a carrier span, to `out`. Only for a record that `hasSpan`. */
@@ -113,10 +114,10 @@ export class RehomedRecord {
       source,
       start,
       end,
-      traceIdAt: this.#traceIdAt,
-      parentSpanIdAt: this.#spanIdAt,
-      nameStart: this.#nameStart,
-      nameEnd: this.#nameEnd,
+      traceIdAt: this.traceIdAt,
+      parentSpanIdAt: this.spanIdAt,
+      nameStart: this.nameStart,
+      nameEnd: this.nameEnd,
       eventNameStart: this.#eventNameStart,
       eventNameEnd: this.#eventNameEnd,
       flags: this.#flags,
@@ -127,7 +128,7 @@ export class RehomedRecord {
     const { writer } = out
     const event = writer.open(2)
     writeTime(writer, EVENT_TIME, source, timeAt)
-    writeText(writer, NAME, source, this.#nameStart, this.#nameEnd)
+    writeText(writer, NAME, source, this.nameStart, this.nameEnd)
     writeStringAttribute(writer, ATTRIBUTE, TARGET_KEY, target)
     if (this.#severityEnd > this.#severityStart) {
       const level = { source, start: this.#severityStart, end: this.#severityEnd }
@@ -156,10 +157,10 @@ export class RehomedRecord {
         this.#readBody(start, end)
         break
       case TRACE_ID:
-        this.#traceIdAt = idAt(bytes, start, end, traceIdBytes)
+        this.traceIdAt = idAt(bytes, start, end, traceIdBytes)
         break
       case SPAN_ID:
-        this.#spanIdAt = idAt(bytes, start, end, spanIdBytes)
+        this.spanIdAt = idAt(bytes, start, end, spanIdBytes)
         break
       case TIME:
         this.#timeAt = timeAt(bytes, start)
