@@ -31,7 +31,7 @@ export async function measureBacklog(
   try {
     const { accepted, peakMiB } = await fill(subject, { ...ports, sink: 1 }, data, { body, bytes })
     const startedAtMs = performance.now()
-    const again = await start(subject, ports, data)
+    const again = await startSubject(subject, ports, data)
     const readyMs = performance.now() - startedAtMs
     const items = await drained(() => sink.totals.logRecords + sink.totals.spans)
     const drainSeconds = (performance.now() - startedAtMs - STALL_MS) / 1000
@@ -56,7 +56,7 @@ async function fill(
   data: string,
   { body, bytes }: { readonly body: Body; readonly bytes: number },
 ): Promise<{ readonly accepted: number; readonly peakMiB: number }> {
-  const running = await start(subject, ports, data)
+  const running = await startSubject(subject, ports, data)
   const endMs = performance.now() + FILL_MS_MAX
   let accepted = 0
   while (accepted * body.plainByteLength < bytes && performance.now() < endMs) {
@@ -69,7 +69,7 @@ async function fill(
 }
 
 /** Resolves when a request was answered, whatever with. */
-async function start(
+export async function startSubject(
   subject: Subject,
   ports: Ports,
   data: string,

@@ -14,6 +14,7 @@ import { type Body, createBodies } from './bodies.ts'
 import { type LoadResult, requestBytes, runLoad } from './loader.ts'
 import { claimLoaderCore, cpuModel } from './machine.ts'
 import { measureBody, type Outcome, type Plan } from './measure.ts'
+import { measureRelease, RELEASE_HEADS } from './quarantine.ts'
 import { formatOutcomes, table } from './report.ts'
 import { startSink } from './sink.ts'
 import { LANEWAY_CONFIGS, lanewayCommand, type Subject, startSubject } from './subjects.ts'
@@ -22,11 +23,13 @@ const HERE = import.meta.dirname
 const SENDERS = [1, 8, 64]
 const MODE_BODIES = ['logs512', 'traces512', 'logs16']
 const LATENCY_BODY = 'logs16'
+const RELEASE_BODIES = ['logs512', 'logs16']
+const RELEASE_ITEMS = 100_000
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    parts: { type: 'string', default: 'modes,latency,backlog' },
+    parts: { type: 'string', default: 'modes,latency,backlog,release' },
     'backlog-mb': { type: 'string', default: '1000' },
   },
 })
@@ -68,8 +71,14 @@ async function run(): Promise<void> {
       'drain',
     ]
     console.log(
-      `### A backlog of ${bytes / 1e6} MB, kill -9, a start, the backend back\n\n${table(heads, rows)}`,
+      `### A backlog of ${bytes / 1e6} MB, kill -9, a start, the backend back\n\n${table(heads, rows)}\n`,
     )
+  }
+  if (parts.includes('release')) {
+    const rows: string[][] = []
+    for (const name of RELEASE_BODIES)
+      rows.push([name, ...(await measureRelease(bodyNamed(bodies, name), RELEASE_ITEMS))])
+    console.log(`### A release from quarantine\n\n${table(['body', ...RELEASE_HEADS], rows)}`)
   }
 }
 

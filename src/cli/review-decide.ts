@@ -3,7 +3,7 @@
  *
  * Judged before it is written: a target that the policy names, a family that is not there, a field on which a line
  * decides already are refused. The sidecar that runs is asked to take the file up. Where the file cannot be written the
- * lines to commit are printed, and the exit code is 3. Source: contract section 3; decision 0011.
+ * lines to commit are printed, and the exit code is 3. Source: contract section 3; decision 0012.
  */
 import type { Config, PolicySpec } from '../config/config.ts'
 import { type NewReview, reviewLines, withReview } from '../config/edit-reviews.ts'

@@ -5,7 +5,7 @@
  * from then on; a rejected one is dropped. A field decided on is a `keep` or `remove` line behind all others of every
  * traces lane: it speaks where no line of the policy does, and never overrides one. Pure.
  *
- * Source: contract section 3, `laneway review`; decision 0011.
+ * Source: contract section 3, `laneway review`; decision 0012.
  */
 import type { FieldRuleSpec, PolicySpec } from '../config/config.ts'
 import type { Position, Problem } from '../errors.ts'

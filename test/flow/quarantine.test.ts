@@ -357,7 +357,7 @@ t.test('invented targets take bounded room, and the sidecar goes on', async (t) 
   const held = rowItems(ledger, { outcome: 'quarantined' })
   t.equal(held + rowItems(ledger, { reason: 'quarantine_full' }), 100_000)
   t.equal(receivedItems(ledger, 'log_record'), 100_001)
-  t.ok((await residentBytes()) - beforeBytes < 200 * 1024 * 1024)
+  t.ok((await residentBytes()) - beforeBytes < 300 * 1024 * 1024)
   const [mixed] = await list(flow)
   t.match(
     mixed,
