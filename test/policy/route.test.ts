@@ -24,7 +24,7 @@ t.test('an empty request, and one with empty envelopes only, make no parcel and 
     { resourceLogs: [{ scopeLogs: [{}, { scope: { name: 'codex_otel.x' } }] }] },
   ]) {
     const bytes = encode(SIGNAL_TRAITS.logs.requestMessage, request)
-    t.same(route(bytes, 'logs', policy), { parcels: [], held: [], tally: [], findings: [] })
+    t.same(route(bytes, 'logs', policy), { parcels: [], held: [], tally: [], findings: [], sightings: [] })
   }
 })
 
