@@ -106,16 +106,27 @@ async function releaseRange(
   let bytesMax = RELEASE_CHUNK_BYTES
   let after = range.after
   let waitsUntilMs: number | undefined
-  for (;;) {
-    const at = { ...range, after }
-    const chunk = await quarantine.load({ ...at, bytesMax, itemsMax: RELEASE_CHUNK_ITEMS })
+  const load = (): Promise<HeldChunk | undefined> => {
+    const loading = quarantine.load({ ...range, after, bytesMax, itemsMax: RELEASE_CHUNK_ITEMS })
+    // Whoever waits for it hears; one that is given up fails unheard.
+    loading.catch(() => {})
+    return loading
+  }
+  for (let loading = load(); ; ) {
+    const chunk = await loading
     if (chunk === undefined) return
+    const at = { ...range, after }
+    after = chunk.through
+    // The store reads the next one while this one is judged.
+    loading = load()
     const refusal = await releaseChunk(chunk, at, carriage, progress, parts)
     if (refusal === undefined) {
-      after = chunk.through
       bytesMax = Math.min(RELEASE_CHUNK_BYTES, bytesMax * 2)
       waitsUntilMs = undefined
-    } else if (refusal.isFinal) {
+      continue
+    }
+    after = at.after
+    if (refusal.isFinal) {
       return stop(progress, refusal.message)
     } else if (bytesMax > RELEASE_CHUNK_BYTES_MIN) {
       // Half as much may fit.
@@ -125,6 +136,7 @@ async function releaseRange(
       if (clock() >= waitsUntilMs) return stop(progress, refusal.message)
       await delay(ROOM_RETRY_MS, undefined, { ref: false })
     }
+    loading = load()
   }
 }
 

@@ -64,8 +64,10 @@ export function createQuarantineTables(database: DatabaseSync): QuarantineTables
   const selectTarget = database.prepare(TARGETS(`target = ?`))
   const insert = database.prepare('INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
   const insertContent = database.prepare('INSERT INTO quarantine_content VALUES (?, ?)')
-  const selectRange = database.prepare(`SELECT * FROM quarantine WHERE ${RANGE} ORDER BY id`)
-  const selectContent = database.prepare('SELECT bytes FROM quarantine_content WHERE id = ?')
+  // One statement for heads and contents: a chunk may have thousands of rows.
+  const selectRange = database.prepare(`
+    SELECT id, carriage, family, reason, items, admitted_ms, c.bytes AS content
+    FROM quarantine JOIN quarantine_content c USING (id) WHERE ${RANGE} ORDER BY id`)
   const rangeTotals = database.prepare(`
     SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM quarantine WHERE ${RANGE}`)
   const rangeCounts = database.prepare(`
@@ -87,9 +89,9 @@ export function createQuarantineTables(database: DatabaseSync): QuarantineTables
     return knownBytes
   }
 
-  function drop(range: HeldRange): void {
+  /** `charged` is what the range takes. */
+  function drop(range: HeldRange, charged: number): void {
     const place = placeOf(range)
-    const charged = chargeOf(rangeTotals.get(...place))
     deleteContents.run(...place)
     deleteRange.run(...place)
     if (knownBytes !== undefined) knownBytes -= charged
@@ -128,23 +130,25 @@ export function createQuarantineTables(database: DatabaseSync): QuarantineTables
       let bytes = 0
       let items = 0
       for (const row of selectRange.iterate(...placeOf(range))) {
-        bytes += numberAt(row, 'bytes')
+        bytes += bytesAt(row, 'content').byteLength
         items += numberAt(row, 'items')
         if (rows.length > 0 && (bytes > bytesMax || items > itemsMax)) break
         rows.push(row)
       }
       if (rows.length === 0) return undefined
-      return chunkOf(rows, (id) => bytesAt(selectContent.get(id) ?? {}, 'bytes'))
+      return chunkOf(rows)
     },
     release({ rows, ...range }) {
-      if (numberAt(rangeTotals.get(...placeOf(range)), 'count') !== rows) return false
-      drop(range)
+      const totals = rangeTotals.get(...placeOf(range))
+      if (numberAt(totals, 'count') !== rows) return false
+      drop(range, chargeOf(totals))
       return true
     },
     discard(range, rowsMax) {
       const through = numberAt(lastOfRange.get(...placeOf(range), rowsMax), 'id')
-      const counts = rangeCounts.all(...placeOf({ ...range, through })).map(countOf)
-      drop({ ...range, through })
+      const oldest = { ...range, through }
+      const counts = rangeCounts.all(...placeOf(oldest)).map(countOf)
+      drop(oldest, chargeOf(rangeTotals.get(...placeOf(oldest))))
       return counts
     },
     remove,
@@ -184,18 +188,18 @@ function targetOf(row: Row): HeldTarget {
 }
 
 /** The contents behind each other, which is one request again: small rows cross threads as one piece of memory. */
-function chunkOf(rows: readonly Row[], contentOf: (id: number) => Uint8Array): HeldChunk {
-  const sizes = rows.map((row) => numberAt(row, 'bytes'))
-  const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0))
+function chunkOf(rows: readonly Row[]): HeldChunk {
+  const contents = rows.map((row) => bytesAt(row, 'content'))
+  const bytes = new Uint8Array(contents.reduce((sum, { byteLength }) => sum + byteLength, 0))
   let at = 0
-  rows.forEach((row, index) => {
-    bytes.set(contentOf(numberAt(row, 'id')), at)
-    at += sizes[index]
-  })
+  for (const content of contents) {
+    bytes.set(content, at)
+    at += content.byteLength
+  }
   return {
-    through: Math.max(...rows.map((row) => numberAt(row, 'id'))),
-    oldestMs: Math.min(...rows.map((row) => numberAt(row, 'admitted_ms'))),
-    rows: rows.map((row, index) => ({ ...countOf(row), byteLength: sizes[index] })),
+    through: rows.reduce((last, row) => Math.max(last, numberAt(row, 'id')), 0),
+    oldestMs: rows.reduce((oldest, row) => Math.min(oldest, numberAt(row, 'admitted_ms')), Infinity),
+    rows: rows.map((row, index) => ({ ...countOf(row), byteLength: contents[index].byteLength })),
     bytes,
   }
 }
