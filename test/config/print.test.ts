@@ -11,7 +11,7 @@ import { ConfigError } from '../../src/errors.ts'
 import { mutations } from './mutate.ts'
 
 /** A Config without what says where it came from. */
-function behaviour({ source: _source, warnings: _warnings, ...config }: Config): unknown {
+function behaviour({ source: _source, files: _files, warnings: _warnings, ...config }: Config): unknown {
   return JSON.parse(JSON.stringify(config, (key, value) => (/^positions?$/.test(key) ? undefined : value)))
 }
 
