@@ -122,7 +122,7 @@ export function createDeadLetterTables(database: DatabaseSync, queues: QueueTabl
       queues.enqueue({ id: newId, exporter: numberAt(row, 'exporter'), ...amount })
       drop(id)
       const undone = { outcome: 'dead', items: -amount.items, bytes: -amount.bytes } as const
-      queues.count({ exporter, ids: [], amounts: [undone], death: undefined })
+      queues.count({ exporter, ids: [], amounts: [undone] })
       return { deadLetter: id, exporter, id: newId, admittedMs: numberAt(row, 'admitted_ms'), ...amount }
     },
   }

@@ -1,24 +1,28 @@
 /**
  * The worker's side of the store: groups of requests in, transactions on the disk, replies out.
  *
- * All appends and settlements of one group share one transaction and one sync: whoever waits while the disk works
- * goes with the next. If it fails, every append of it is refused, settlements are kept for the next try, and the disk
- * is tried again from time to time until it works. A damaged file is set aside; a directory that was removed is made
- * again from the file that is still open.
+ * All appends and settlements of one group share one sync: whoever waits while the disk works goes with the next. Most
+ * groups are one record of the journal. What is more than that, or may not find room, is one transaction on the tables.
+ * If it fails, every append of it is refused, settlements are kept for the next try, and the disk is tried again from
+ * time to time until it works. A damaged file is set aside; a directory that was removed is made again from the file
+ * that is still open.
  */
 import type { StorageError } from '../errors.ts'
-import { closeQuietly, inodeAt, type OpenDatabase, openDatabase, rebuild, setStoreAside } from './database.ts'
+import { answerFrom, type OpenQuestion } from './answers.ts'
+import { inodeAt, rebuild, setStoreAside } from './database.ts'
 import { diskSpace } from './directory.ts'
 import { roomOnDisk } from './disk-room.ts'
 import { storageError, toStorageError } from './failure.ts'
 import {
+  bytesInFile,
+  type Division,
   divideBytes,
+  divisionOn,
   PROBE_INTERVAL_MS,
   QUARANTINE_ROW_BYTES,
   QUARANTINE_ROWS_MAX,
   RETENTION_CHECK_MS,
   type StoreLimits,
-  walBytesOn,
 } from './limits.ts'
 import type {
   Answer,
@@ -31,7 +35,7 @@ import type {
   Request,
 } from './messages.ts'
 import { SCHEMA_VERSION } from './schema.ts'
-import { createSession, type Session } from './session.ts'
+import { openShelf, type Shelf } from './shelf.ts'
 
 export interface EngineOptions {
   readonly directory: string
@@ -60,18 +64,18 @@ interface Appended {
   readonly refusal: StorageError | undefined
   readonly unheld: readonly number[]
 }
-interface OpenSession extends Session, OpenDatabase {}
 
-/** What a parcel costs beside its bytes, and how much of the file stays free for SQLite's own pages. */
-const PARCEL_OVERHEAD_BYTES = 256
+/** How much of the file stays free for SQLite's own pages. */
 const FILE_RESERVE = 1 / 16
+const TAKEN: Appended = { refusal: undefined, unheld: [] }
 
 export function createEngine(options: EngineOptions): Engine {
   const { directory, limits, arena, clock, reply } = options
-  const { walBytes: walBytesMax, fileBytesMax } = divideBytes(limits)
-  let walBytes = walBytesMax
+  const wholeDivision = divideBytes(limits)
+  const { fileBytesMax } = wholeDivision
+  let division: Division = wholeDivision
   const bytesMax = fileBytesMax * (1 - FILE_RESERVE)
-  let session: OpenSession | undefined
+  let shelf: Shelf | undefined
   let isClosed = false
   let failure: StorageError | undefined
   /** The disk has no room but the reserve: appends are refused, all else goes on. */
@@ -116,17 +120,52 @@ export function createEngine(options: EngineOptions): Engine {
       reply({ type: 'appended', failure: refusal && failureOf(refusal), unheld })
   }
 
+  function writeAll(open: Shelf, appends: readonly Append[]): readonly Appended[] {
+    const results = noteAll(open, appends) ?? storeAll(open, appends)
+    settlements = []
+    return results
+  }
+
+  /** One record of the journal. Undefined, and nothing done: it is too much for that, or there may be no room. */
+  function noteAll(open: Shelf, appends: readonly Append[]): readonly Appended[] | undefined {
+    if (!settlements.every(isDeparture) || appends.some(({ released }) => released !== undefined))
+      return undefined
+    const parcels = appends.flatMap((append) => append.parcels)
+    const bytes = parcels.reduce((sum, { byteLength }) => sum + bytesInFile(byteLength), 0)
+    if (parcels.length > 0 && !hasRoom(open, bytes, parcels)) return undefined
+    const departures = settlements.map(({ exporter, ids, amounts }) => ({ exporter, ids, amounts }))
+    const heads = parcels.map(({ offset, own, ...head }) => head)
+    if (!open.note({ departures, parcels: heads }, parcels.map(bytesOf))) return undefined
+    diskBytes -= bytes
+    return appends.map(() => TAKEN)
+  }
+
+  function hasRoom(open: Shelf, bytes: number, parcels: readonly PlacedParcel[]): boolean {
+    const { tables, pending } = open
+    if (bytes > bytesMax - tables.usedBytes() - pending.bytes) return false
+    const held = parcels.filter((parcel) => parcel.held !== undefined)
+    const heldBytes = held.reduce((sum, { byteLength }) => sum + byteLength + QUARANTINE_ROW_BYTES, 0)
+    const heldPending = pending.heldBytes + pending.heldParcels * QUARANTINE_ROW_BYTES
+    if (
+      heldBytes > 0 &&
+      tables.quarantine.chargedBytes() + heldPending + heldBytes > limits.quarantineBytesMax
+    )
+      return false
+    if (bytes > diskBytes) diskBytes = roomOnDisk(open, { directory, walBytes: division.walBytes })
+    return bytes <= diskBytes
+  }
+
   /** One transaction: settlements first, for they make room. An append that finds none is refused alone. */
-  function writeAll(open: OpenSession, appends: readonly Append[]): readonly Appended[] {
-    const results = open.transact(() => {
+  function storeAll(open: Shelf, appends: readonly Append[]): readonly Appended[] {
+    return open.transact(() => {
       settleAll(open)
-      let freeBytes = bytesMax - open.usedBytes()
+      let freeBytes = bytesMax - open.tables.usedBytes()
       return appends.map(({ parcels, released }) => {
-        const bytes = parcels.reduce((sum, { byteLength }) => sum + byteLength + PARCEL_OVERHEAD_BYTES, 0)
+        const bytes = parcels.reduce((sum, { byteLength }) => sum + bytesInFile(byteLength), 0)
         if (bytes > freeBytes) return refused(storageError('size', directory))
-        if (bytes > diskBytes) diskBytes = roomOnDisk(open, { directory, walBytes })
+        if (bytes > diskBytes) diskBytes = roomOnDisk(open, { directory, walBytes: division.walBytes })
         if (bytes > diskBytes) return refused(noteLowDisk())
-        if (released !== undefined && !open.quarantine.release(released))
+        if (released !== undefined && !open.tables.quarantine.release(released))
           return refused(storageError('gone', directory))
         freeBytes -= bytes
         diskBytes -= bytes
@@ -135,14 +174,12 @@ export function createEngine(options: EngineOptions): Engine {
         return { refusal: undefined, unheld: unheld.map(({ id }) => id) }
       })
     })
-    settlements = []
-    return results
   }
 
   /** False: it is to be held, and the quarantine has no room. What was held before, and stays, always has. */
-  function keep(open: OpenSession, parcel: PlacedParcel, quarantineBytesMax: number): boolean {
+  function keep({ tables }: Shelf, parcel: PlacedParcel, quarantineBytesMax: number): boolean {
     const { held, byteLength } = parcel
-    const { queues, quarantine } = open
+    const { queues, quarantine } = tables
     if (held === undefined) queues.append(parcel, bytesOf(parcel))
     else if (quarantine.chargedBytes() + byteLength + QUARANTINE_ROW_BYTES > quarantineBytesMax) return false
     else quarantine.hold(parcel, held, bytesOf(parcel))
@@ -156,33 +193,33 @@ export function createEngine(options: EngineOptions): Engine {
     return error
   }
 
-  function noteRoom(open: OpenSession): void {
-    if (roomOnDisk(open, { directory, walBytes }) === 0) return
+  function noteRoom(open: Shelf): void {
+    if (roomOnDisk(open, { directory, walBytes: division.walBytes }) === 0) return
     isDiskLow = false
     reply({ type: 'event', event: { type: 'recovered' } })
   }
 
-  function settleAll(open: OpenSession): void {
+  function settleAll({ tables }: Shelf): void {
     let deaths = 0
     let homeless = 0
     for (const settled of settlements) {
-      homeless += open.settle(settled, { nowMs: clock(), bytesMax: fileBytesMax * (1 - FILE_RESERVE / 2) })
+      homeless += tables.settle(settled, { nowMs: clock(), bytesMax: fileBytesMax * (1 - FILE_RESERVE / 2) })
       if (settled.death !== undefined || (settled.remains?.length ?? 0) > 0) deaths++
     }
     tellGone(homeless, 'full')
-    if (deaths > 0) tellGone(open.deadLetters.trim(limits.deadLettersBytesMax), 'full')
+    if (deaths > 0) tellGone(tables.deadLetters.trim(limits.deadLettersBytesMax), 'full')
   }
 
   function bytesOf({ own, offset, byteLength }: PlacedParcel): Uint8Array {
     return own ?? arena.subarray(offset, offset + byteLength)
   }
 
-  /** Runs `work` with a session that works, and draws the consequences if it does not. Throws StorageError. */
-  function attempt<T>(work: (open: OpenSession) => T): T {
+  /** Runs `work` with a store that works, and draws the consequences if it does not. Throws StorageError. */
+  function attempt<T>(work: (open: Shelf) => T): T {
     if (isClosed) throw storageError('stopped', directory)
     if (failure !== undefined && clock() < retryAtMs) throw failure
     try {
-      const result = work(openSession())
+      const result = work(openStore())
       if (failure !== undefined) reply({ type: 'event', event: { type: 'recovered' } })
       failure = undefined
       return result
@@ -191,27 +228,28 @@ export function createEngine(options: EngineOptions): Engine {
     }
   }
 
-  function openSession(): OpenSession {
-    if (session !== undefined) {
+  function openStore(): Shelf {
+    if (shelf !== undefined) {
       const inode = inodeAt(directory)
-      if (inode === session.inode) return session
+      if (inode === shelf.inode) return shelf
       // Another file stands at the path: somebody else's, which is not ours to replace.
       if (inode !== undefined) throw storageError('lost', directory)
-      const path = rebuild(session.database, directory)
-      closeSession()
+      shelf.transact(() => {})
+      const path = rebuild(shelf.database, directory)
+      closeStore()
       reply({ type: 'event', event: { type: 'rebuilt', path } })
     }
-    walBytes = walBytesOn(diskSpace(directory), walBytesMax)
-    const opened = openDatabase({ directory, walBytes, fileBytesMax, clock })
+    division = divisionOn(diskSpace(directory), wholeDivision)
+    const opened = openShelf({ directory, division, clock })
     const { setAside } = opened
     if (setAside !== undefined) reply({ type: 'event', event: { type: 'set_aside', path: setAside } })
-    session = { ...opened, ...createSession(opened.database) }
-    return session
+    shelf = opened
+    return opened
   }
 
-  function closeSession(): void {
-    if (session !== undefined) closeQuietly(session.database)
-    session = undefined
+  function closeStore(): void {
+    shelf?.close()
+    shelf = undefined
   }
 
   function noteFailure(error: StorageError): StorageError {
@@ -222,13 +260,13 @@ export function createEngine(options: EngineOptions): Engine {
     retryAtMs = clock() + PROBE_INTERVAL_MS
     switch (error.fault) {
       case 'corrupt':
-        closeSession()
+        closeStore()
         setAsideOpenStore()
         break
       case 'io':
       case 'read_only':
         // After a failed sync nobody knows what is on the disk: what was logged is read again from there.
-        closeSession()
+        closeStore()
         break
       default:
         break
@@ -255,64 +293,31 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   /** Reading back needs no room, and it is by delivery that room is made: a full disk does not hold it up. */
-  function answerOpen(question: Exclude<Question, { type: 'close' }>): Answer {
+  function answerOpen(question: OpenQuestion): Answer {
     const isReadable = question.type === 'load' && failure?.fault === 'disk_full'
-    if (isReadable && session !== undefined) return answerWith(session, question)
-    return attempt((open) => answerWith(open, question))
+    if (isReadable && shelf !== undefined) return answerFrom(shelf, question)
+    return attempt((open) => {
+      if (question.type === 'open') nameExporters(open)
+      return answerFrom(open, question)
+    })
   }
 
-  function answerWith(open: OpenSession, question: Exclude<Question, { type: 'close' }>): Answer {
-    const { queues, deadLetters, quarantine } = open
-    switch (question.type) {
-      case 'open':
-        open.transact(() => {
-          for (const exporter of options.exporters) queues.exporterId(exporter)
-        })
-        return {
-          type: 'opened',
-          accounts: queues.accounts(),
-          lastId: Math.max(queues.lastId(), quarantine.lastId()),
-        }
-      case 'load':
-        return { type: 'parcels', parcels: queues.load(question) }
-      case 'list':
-        return { type: 'letters', letters: deadLetters.list(question.after, question.countMax) }
-      case 'read': {
-        const parcel = deadLetters.read(question.id)
-        return { type: 'parcels', parcels: parcel === undefined ? [] : [parcel] }
-      }
-      case 'replay': {
-        const { ids, firstId } = question
-        const replayed = open.transact(() => ids.map((id, index) => deadLetters.replay(id, firstId + index)))
-        return { type: 'replayed', replayed: replayed.filter((one) => one !== undefined) }
-      }
-      case 'drop': {
-        const dropped = open.transact(() => question.ids.filter((id) => deadLetters.drop(id)))
-        return { type: 'dropped', count: dropped.length }
-      }
-      case 'list_held':
-        return { type: 'held_targets', targets: quarantine.list(question.after, question.targetsMax) }
-      case 'held_of':
-        return { type: 'held_targets', targets: quarantine.of(question.target) }
-      case 'load_held':
-        return { type: 'held_chunk', chunk: quarantine.load(question) }
-      case 'discard_held':
-        return {
-          type: 'held_counts',
-          counts: open.transact(() => quarantine.discard(question, question.rowsMax)),
-        }
-      case 'remove_held':
-        return { type: 'held_counts', counts: open.transact(() => quarantine.remove(question.ids)) }
-      case 'count_held':
-        return { type: 'held_counts', counts: quarantine.counts() }
-      case 'space':
-        return { type: 'space', space: open.space() }
-    }
+  function nameExporters(open: Shelf): void {
+    open.transact(() => {
+      for (const exporter of options.exporters) open.tables.queues.exporterId(exporter)
+    })
   }
 
   function close(): Answer {
     isClosed = true
-    closeSession()
+    try {
+      shelf?.finish()
+    } catch (error) {
+      // What could not be folded is in the journal, for the next start.
+      toStorageError(error, directory)
+      closeStore()
+    }
+    shelf = undefined
     return { type: 'closed' }
   }
 
@@ -336,11 +341,12 @@ export function createEngine(options: EngineOptions): Engine {
     retentionAtMs = clock() + RETENTION_CHECK_MS
     const beforeMs = clock() - limits.retentionMs
     attempt((open) => {
+      open.foldHeld()
       tellGone(
-        open.transact(() => open.deadLetters.expire(beforeMs)),
+        open.tables.transact(() => open.tables.deadLetters.expire(beforeMs)),
         'retention',
       )
-      const counts = open.transact(() => open.quarantine.expire(beforeMs, QUARANTINE_ROWS_MAX))
+      const counts = open.tables.transact(() => open.tables.quarantine.expire(beforeMs, QUARANTINE_ROWS_MAX))
       if (counts.length === 0) return
       reply({ type: 'event', event: { type: 'held_expired', counts } })
       // There may be more.
@@ -356,6 +362,10 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
+
+function isDeparture({ death, remains, revised }: PlacedSettled): boolean {
+  return death === undefined && revised === undefined && (remains === undefined || remains.length === 0)
+}
 
 function refused(refusal: StorageError): Appended {
   return { refusal, unheld: [] }

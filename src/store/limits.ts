@@ -45,8 +45,25 @@ export const RETENTION_CHECK_MS: number = 10 * 60 * 1000
 
 const WAL_BYTES: number = 32 * MIB
 
-/** The log is at most this share of its disk. */
-const WAL_DISK_SHARE = 1 / 8
+/**
+ * The journal is so many files. What is delivered before all but one of them are full is never written a second time,
+ * so together they hold what passes in the fraction of a second that a backend takes to answer.
+ */
+export const JOURNAL_SEGMENTS = 4
+const JOURNAL_BYTES: number = 64 * MIB
+
+/** A file of the journal grows by so much: few enough syncs have a size to note, and none has much to write. */
+export const JOURNAL_GROWTH_BYTES: number = 2 * MIB
+
+/** What only the journal holds is known in memory, by so many parcels, and by so many ids of parcels that have left their queue. */
+export const PENDING_PARCELS_MAX = 32_768
+export const PENDING_GONE_MAX = 65_536
+
+/** What a parcel costs beside its bytes. */
+const PARCEL_OVERHEAD_BYTES = 256
+
+/** The log, and the journal, are at most this share of their disk. */
+const DISK_SHARE = 1 / 8
 
 export interface StoreLimits {
   /** `storage.max_size`: the file and its log together. */
@@ -56,18 +73,35 @@ export interface StoreLimits {
   readonly retentionMs: number
 }
 
-/** How large the write-ahead log grows before its pages move to the file, and what is left for the file. */
-export function divideBytes({ bytesMax }: StoreLimits): {
+/** How `storage.max_size` is divided: SQLite's file, its write-ahead log, and the journal. */
+export interface Division {
+  /** How large the log grows before its pages move to the file. */
   readonly walBytes: number
+  readonly journalBytes: number
   readonly fileBytesMax: number
-} {
-  const walBytes = Math.min(WAL_BYTES, Math.max(MIB, Math.floor(bytesMax / 8)))
-  return { walBytes, fileBytesMax: Math.max(MIB, bytesMax - walBytes) }
 }
 
-/** The same on a disk of this size: a log that is large beside its disk could not be moved to the file once that is full. */
-export function walBytesOn(disk: { readonly totalBytes: number }, walBytes: number): number {
-  return Math.min(walBytes, Math.max(8 * PAGE_BYTES, Math.floor(disk.totalBytes * WAL_DISK_SHARE)))
+export function divideBytes({ bytesMax }: StoreLimits): Division {
+  const eighth = Math.max(MIB, Math.floor(bytesMax / 8))
+  const walBytes = Math.min(WAL_BYTES, eighth)
+  const journalBytes = Math.min(JOURNAL_BYTES, eighth)
+  return { walBytes, journalBytes, fileBytesMax: Math.max(MIB, bytesMax - walBytes - journalBytes) }
+}
+
+/**
+ * The same on a disk of this size: a log that is large beside its disk could not be moved to the file once that is
+ * full.
+ */
+export function divisionOn(disk: { readonly totalBytes: number }, division: Division): Division {
+  const share = Math.max(8 * PAGE_BYTES, Math.floor(disk.totalBytes * DISK_SHARE))
+  const { walBytes, journalBytes } = division
+  return { ...division, walBytes: Math.min(walBytes, share), journalBytes: Math.min(journalBytes, share) }
+}
+
+/** What a parcel may take of SQLite's file: one that is larger than a page's quarter fills the rest of its last page. */
+export function bytesInFile(byteLength: number): number {
+  const bytes = byteLength + PARCEL_OVERHEAD_BYTES
+  return bytes < PAGE_BYTES / 4 ? bytes : Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
 }
 
 /** How much beyond its limit the log may grow before it is emptied. */

@@ -73,11 +73,14 @@ export interface HeldChunk {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-/** A parcel on its way to the worker: its bytes are at `offset` of the arena, or `own`. */
-export interface PlacedParcel extends ParcelHead {
+export interface NumberedParcel extends ParcelHead {
   readonly id: number
-  readonly offset: number
   readonly byteLength: number
+}
+
+/** A parcel on its way to the worker: its bytes are at `offset` of the arena, or `own`. */
+export interface PlacedParcel extends NumberedParcel {
+  readonly offset: number
   readonly own: Uint8Array<ArrayBuffer> | undefined
 }
 
@@ -95,10 +98,13 @@ export interface Death {
 }
 
 /** Parcels that leave one exporter's queue, and what their items count as; the amounts need not be whole parcels'. */
-export interface Settled {
+export interface Departure {
   readonly exporter: string
   readonly ids: readonly number[]
   readonly amounts: readonly (Amount & { readonly outcome: Settlement })[]
+}
+
+export interface Settled extends Departure {
   /** Given: the parcels become dead letters. */
   readonly death: Death | undefined
   readonly remains?: readonly Remains[]

@@ -13,7 +13,7 @@ import type {
   HeldParcelHead,
   HeldRange,
   HeldTarget,
-  PlacedParcel,
+  NumberedParcel,
   ReleasedRange,
 } from './messages.ts'
 import { bytesAt, numberAt, type Row, textAt } from './row.ts'
@@ -29,7 +29,7 @@ export interface QuarantineTables {
   list(after: string | undefined, targetsMax: number): readonly HeldTarget[]
   /** What is held of one target. */
   of(target: string): readonly HeldTarget[]
-  hold(parcel: PlacedParcel, held: HeldParcelHead, bytes: Uint8Array): void
+  hold(parcel: NumberedParcel, held: HeldParcelHead, bytes: Uint8Array): void
   /** The oldest of a range, up to `bytesMax` and `itemsMax` but at least one row; undefined if it is empty. */
   load(range: HeldRange & { readonly bytesMax: number; readonly itemsMax: number }): HeldChunk | undefined
   /** Deletes a range that was loaded; false, and nothing deleted, if some of it is not there any more. */

@@ -4,10 +4,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type {
   Amount,
+  Departure,
   ExporterAccount,
-  PlacedParcel,
+  NumberedParcel,
   Revised,
-  Settled,
   Settlement,
   StoredParcel,
 } from './messages.ts'
@@ -20,7 +20,7 @@ export interface QueueTables {
   lastId(): number
   accounts(): readonly ExporterAccount[]
   exporterId(name: string): number
-  append(parcel: PlacedParcel, bytes: Uint8Array): void
+  append(parcel: NumberedParcel, bytes: Uint8Array): void
   enqueue(parcel: { readonly id: number; readonly exporter: number } & Amount): void
   /** Takes parcels out of their queue; the caller says what becomes of each parcel. */
   dequeue(exporter: number, id: number): boolean
@@ -28,13 +28,16 @@ export interface QueueTables {
   release(id: number): void
   /** The parcel's bytes for all who hold it; what it counts for in the queue of one. */
   revise(exporter: number, revised: Revised): void
-  count(settled: Settled): void
-  load(question: {
-    readonly exporter: string
-    readonly after: number
-    readonly through: number
-    readonly bytesMax: number
-  }): readonly StoredParcel[]
+  count(departure: Departure): void
+  /** What is in a queue with ids in (after, through], by id. Nothing is to be changed before its end. */
+  inQueue(exporter: string, after: number, through: number): Iterable<QueuedParcel>
+  /** `queued` is what it counts for in the queue that it is read from. */
+  read(id: number, queued: Amount): StoredParcel | undefined
+}
+
+export interface QueuedParcel {
+  readonly id: number
+  readonly queued: Amount
 }
 
 export function createQueueTables(database: DatabaseSync): QueueTables {
@@ -104,7 +107,7 @@ export function createQueueTables(database: DatabaseSync): QueueTables {
     })
   }
 
-  function append(parcel: PlacedParcel, bytes: Uint8Array): void {
+  function append(parcel: NumberedParcel, bytes: Uint8Array): void {
     const { id, signal, lane, items, policy, admittedMs, exporters, byteLength } = parcel
     const holders = exporters.length
     insertParcel.run(id, signal, lane, items, policy, admittedMs, holders > 1 ? 1 : 0, bytes)
@@ -118,27 +121,26 @@ export function createQueueTables(database: DatabaseSync): QueueTables {
     if (deleteShared.run(id).changes === 1) deleteSharedParcel.run(id)
   }
 
-  function load(question: Parameters<QueueTables['load']>[0]): readonly StoredParcel[] {
-    const { exporter, after, through, bytesMax } = question
-    const parcels: StoredParcel[] = []
-    let bytes = 0
-    for (const head of selectIds.iterate(exporterId(exporter), after, through)) {
-      bytes += numberAt(head, 'bytes')
-      if (parcels.length > 0 && bytes > bytesMax) break
-      const row = selectParcel.get(numberAt(head, 'parcel'))
-      if (row === undefined) continue
-      parcels.push({
-        id: numberAt(row, 'id'),
-        signal: textAt(row, 'signal'),
-        lane: textAt(row, 'lane'),
-        items: numberAt(row, 'items'),
-        policy: textAt(row, 'policy'),
-        admittedMs: numberAt(row, 'admitted_ms'),
-        queued: { items: numberAt(head, 'items'), bytes: numberAt(head, 'bytes') },
-        bytes: bytesAt(row, 'bytes'),
-      })
+  function* inQueue(exporter: string, after: number, through: number): Iterable<QueuedParcel> {
+    for (const row of selectIds.iterate(exporterId(exporter), after, through)) {
+      const queued = { items: numberAt(row, 'items'), bytes: numberAt(row, 'bytes') }
+      yield { id: numberAt(row, 'parcel'), queued }
     }
-    return parcels
+  }
+
+  function read(id: number, queued: Amount): StoredParcel | undefined {
+    const row = selectParcel.get(id)
+    if (row === undefined) return undefined
+    return {
+      id,
+      signal: textAt(row, 'signal'),
+      lane: textAt(row, 'lane'),
+      items: numberAt(row, 'items'),
+      policy: textAt(row, 'policy'),
+      admittedMs: numberAt(row, 'admitted_ms'),
+      queued,
+      bytes: bytesAt(row, 'bytes'),
+    }
   }
 
   return {
@@ -157,6 +159,7 @@ export function createQueueTables(database: DatabaseSync): QueueTables {
       const id = exporterId(exporter)
       for (const { outcome, items, bytes } of amounts) addToAccount.run(id, outcome, items, bytes)
     },
-    load,
+    inQueue,
+    read,
   }
 }

@@ -4,8 +4,9 @@
  * `parcels` holds bytes once; `queue` says which exporters still want them; `shared` counts the holders of a parcel
  * that has several (queues and dead letters), so that the common parcel with one holder costs no row. `accounts`
  * counts what has left the queues; what is in them is counted from `queue` itself, so both always agree. `quarantine`
- * has a row for each held parcel, `quarantine_content` its bytes; their ids and those of parcels are one row of numbers. A new table
- * is a new entry of MIGRATIONS: entries are never changed once released.
+ * has a row for each held parcel, `quarantine_content` its bytes; their ids and those of parcels are one row of numbers.
+ * `journal` has one row: the last segment of the journal whose records are all in these tables, and the largest id that
+ * they knew of. A new table is a new entry of MIGRATIONS: entries are never changed once released.
  */
 import type { DatabaseSync } from 'node:sqlite'
 
@@ -62,11 +63,15 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX quarantine_by_target ON quarantine (target, carriage, id);
   CREATE TABLE quarantine_content (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
   `,
+  `
+  CREATE TABLE journal (folded_through INTEGER NOT NULL, last_id INTEGER NOT NULL);
+  INSERT INTO journal VALUES (0, 0);
+  `,
 ]
 
 const TABLES = [
   ...['exporters', 'parcels', 'shared', 'queue', 'dead_letters', 'accounts'],
-  ...['quarantine', 'quarantine_content'],
+  ...['quarantine', 'quarantine_content', 'journal'],
 ] as const
 
 export const SCHEMA_VERSION: number = MIGRATIONS.length

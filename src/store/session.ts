@@ -5,7 +5,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { createDeadLetterTables, type DeadLetterTables } from './dead-letter-tables.ts'
-import type { PlacedSettled, Space } from './messages.ts'
+import type { Departure, PlacedSettled, Space } from './messages.ts'
+import type { FoldTarget, PendingParcel } from './pending.ts'
 import { createQuarantineTables, type QuarantineTables } from './quarantine-tables.ts'
 import { createQueueTables, type QueueTables } from './queue-tables.ts'
 import { numberAt } from './row.ts'
@@ -23,6 +24,10 @@ export interface Session {
   /** All of its pages, also those that are only in the log yet. */
   fileBytes(): number
   space(): Space
+  /** The last segment of the journal that is folded, and the largest id that any parcel had. */
+  journalState(): { readonly foldedThrough: number; readonly lastId: number }
+  /** Where the journal is folded to; `read` gives the bytes of what it holds. */
+  foldTarget(read: (parcel: PendingParcel) => Uint8Array): FoldTarget
 }
 
 export function createSession(database: DatabaseSync): Session {
@@ -35,6 +40,8 @@ export function createSession(database: DatabaseSync): Session {
   // A file keeps the page size that it was made with.
   const pageBytes = numberAt(database.prepare('PRAGMA page_size').get(), 'page_size')
   const freeCount = database.prepare('PRAGMA freelist_count')
+  const selectJournal = database.prepare('SELECT * FROM journal')
+  const markJournal = database.prepare('UPDATE journal SET folded_through = ?, last_id = max(last_id, ?)')
 
   function transact<T>(work: () => T): T {
     begin.run()
@@ -65,7 +72,7 @@ export function createSession(database: DatabaseSync): Session {
         homeless++
         continue
       }
-      queues.append({ ...head, exporters: [settled.exporter], byteLength, offset: 0, own: undefined }, bytes)
+      queues.append({ ...head, exporters: [settled.exporter], byteLength }, bytes)
       if (death !== undefined) deadLetters.bury({ exporter, id: head.id, death, nowMs })
     }
     if (settled.revised !== undefined) queues.revise(exporter, settled.revised)
@@ -86,5 +93,29 @@ export function createSession(database: DatabaseSync): Session {
     return { usedBytes: usedBytes(), fileBytes: fileBytes(), ...deadLetters.count() }
   }
 
-  return { queues, deadLetters, quarantine, transact, settle, usedBytes, fileBytes, space }
+  function journalState(): ReturnType<Session['journalState']> {
+    const row = selectJournal.get()
+    const lastIds = [numberAt(row, 'last_id'), queues.lastId(), quarantine.lastId()]
+    return { foldedThrough: numberAt(row, 'folded_through'), lastId: Math.max(...lastIds) }
+  }
+
+  function depart(departure: Departure): void {
+    const exporter = queues.exporterId(departure.exporter)
+    for (const id of departure.ids) if (queues.dequeue(exporter, id)) queues.release(id)
+    queues.count(departure)
+  }
+
+  function foldTarget(read: (parcel: PendingParcel) => Uint8Array): FoldTarget {
+    return {
+      append: (parcel) => queues.append(parcel, read(parcel)),
+      hold: (parcel, held) => quarantine.hold(parcel, held, read(parcel)),
+      depart,
+      mark: (foldedThrough, lastId) => void markJournal.run(foldedThrough, lastId),
+    }
+  }
+
+  return {
+    ...{ queues, deadLetters, quarantine, transact, settle },
+    ...{ usedBytes, fileBytes, space, journalState, foldTarget },
+  }
 }

@@ -136,7 +136,9 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
   let isClosing = false
   let isStopped = false
 
-  port.on('message', receive)
+  port.on('message', (replies: readonly Reply[]) => {
+    for (const reply of replies) receive(reply)
+  })
   worker.on('error', (error) => stop(placeOf(error)))
   worker.on('exit', () => stop('ended'))
 

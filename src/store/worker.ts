@@ -21,14 +21,19 @@ export interface WorkerInput {
 const GROUP_REQUESTS_MAX = 1024
 
 function serve({ port, arena, directory, limits, exporters }: WorkerInput): void {
+  let replies: Reply[] = []
   const engine = createEngine({
     directory,
     limits,
     exporters,
     arena: new Uint8Array(arena),
     clock: Date.now,
-    reply: (reply) => port.postMessage(reply, buffersOf(reply)),
+    reply: (reply) => replies.push(reply),
   })
+  function send(): void {
+    if (replies.length > 0) port.postMessage(replies, replies.flatMap(buffersOf))
+    replies = []
+  }
   port.on('message', (first: readonly Request[]) => {
     const group = [...first]
     while (group.length < GROUP_REQUESTS_MAX) {
@@ -37,8 +42,12 @@ function serve({ port, arena, directory, limits, exporters }: WorkerInput): void
       group.push(...next.message)
     }
     engine.run(group)
+    send()
   })
-  const timer = setInterval(engine.tick, PROBE_INTERVAL_MS)
+  const timer = setInterval(() => {
+    engine.tick()
+    send()
+  }, PROBE_INTERVAL_MS)
   port.on('close', () => clearInterval(timer))
 }
 

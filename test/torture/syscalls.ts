@@ -9,13 +9,13 @@ import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { idsIn } from './items.ts'
 
-const TEXT_BYTES_MAX = 70_000
+const TEXT_BYTES_MAX = 4_000_000
 
 /** To be followed by the command. */
 export const straceCommand = (output: string): readonly string[] => [
   'strace',
   ...['-f', '-y', '-qq', '-xx', '-s', String(TEXT_BYTES_MAX), '-o', output, '-e', 'signal=none'],
-  ...['-e', 'trace=read,write,writev,pwrite64,fsync,fdatasync,ftruncate'],
+  ...['-e', 'trace=read,write,writev,pwrite64,pwritev,fsync,fdatasync,ftruncate'],
 ]
 
 interface Span {
@@ -26,7 +26,7 @@ interface Span {
 
 export interface DiskStep extends Span {
   readonly kind: 'write' | 'sync' | 'truncate'
-  /** `laneway.db` or `laneway.db-wal`. */
+  /** `laneway.db`, `laneway.db-wal`, or a file of the journal. */
   readonly file: string
   readonly offset: number
   /** Of a write. */
@@ -59,15 +59,16 @@ export async function readSyscalls(file: string): Promise<Syscalls> {
     const [, call, target, args = ''] = found
     const path = unescapeHex(target).toString()
     if (path.startsWith('socket:')) takeSocket({ call, socket: path, data: dataOf(args), span })
-    else if (/laneway\.db(?:-wal)?$/.test(path)) takeDisk({ call, file: basename(path), args, span })
+    else if (/laneway\.(?:db|db-wal|journal-\d)$/.test(path))
+      takeDisk({ call, file: basename(path), args, span })
   }
 
   function takeDisk(step: { call: string; file: string; args: string; span: Span }): void {
     const { call, file, args, span } = step
     const offset = Number(/(\d+)$/.exec(args)?.[1] ?? 0)
-    if (call === 'pwrite64') {
-      // What strace has cut ends in dots; a page never is so long.
-      if (args.includes('"...')) throw new Error(`a write to ${file} is longer than a page`)
+    if (call === 'pwrite64' || call === 'pwritev') {
+      // What strace has cut ends in dots; neither a page nor a part of the journal is so long.
+      if (args.includes('"...')) throw new Error(`a write to ${file} is cut`)
       disk.push({ kind: 'write', file, offset, data: dataOf(args), ...span })
     } else if (call === 'ftruncate') disk.push({ kind: 'truncate', file, offset, data: NOTHING, ...span })
     else if (call.endsWith('sync')) disk.push({ kind: 'sync', file, offset: 0, data: NOTHING, ...span })
