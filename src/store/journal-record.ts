@@ -1,12 +1,12 @@
 /**
  * A record of the journal: what one group of requests brought, as bytes, and back.
  *
- *     magic u32 | checksum u32 | segment f64 | index u32 | head bytes u32 | body bytes u32 | head, JSON | bodies
+ *     magic u32 | checksum u32 | segment f64 | index u32 | head bytes u32 | body bytes u32 | checksum u32 | head, JSON | bodies
  *
- * Numbers are little-endian. The checksum is CRC-32 of all behind it. A record that was torn by a crash, or that an
+ * Numbers are little-endian. The first checksum is of all behind it but the bodies, the second is of these. A record that was torn by a crash, or that an
  * earlier segment left in the same file, does not match and ends its segment.
  */
-import { crc32 } from 'node:zlib'
+import { checksum } from './checksum.ts'
 import type { Departure, NumberedParcel } from './messages.ts'
 
 /** The departures come first: they are of older parcels. The bytes of the parcels are the bodies, in their order. */
@@ -15,23 +15,27 @@ export interface JournalRecord {
   readonly parcels: readonly NumberedParcel[]
 }
 
-/** Which record of which segment. Both count from 0; a record's number says nothing without its segment. */
+/** Which record of which segment. Both count up; a record's number says nothing without its segment. */
 export interface RecordPlace {
   readonly segment: number
   readonly index: number
 }
 
 export interface RecordHead extends RecordPlace {
-  readonly checksum: number
   readonly headBytes: number
   readonly bodyBytes: number
 }
 
-export const RECORD_HEAD_BYTES = 28
+export const RECORD_HEAD_BYTES = 32
 
 const MAGIC = 0x4c_77_6a_31
-const CHECKSUM_AT = 4
-const CHECKED_FROM = 8
+const SUM_AT = 4
+const SUMMED_FROM = 8
+const SEGMENT_AT = 8
+const INDEX_AT = 16
+const HEAD_BYTES_AT = 20
+const BODY_BYTES_AT = 24
+const BODY_SUM_AT = 28
 
 /** All of a record but its bodies, which are to be written behind it as they are. */
 export function encodeRecord(
@@ -43,16 +47,13 @@ export function encodeRecord(
   const headBytes = Buffer.byteLength(text)
   const bytes = Buffer.allocUnsafe(RECORD_HEAD_BYTES + headBytes)
   bytes.writeUInt32LE(MAGIC, 0)
-  bytes.writeDoubleLE(segment, 8)
-  bytes.writeUInt32LE(index, 16)
-  bytes.writeUInt32LE(headBytes, 20)
-  bytes.writeUInt32LE(
-    bodies.reduce((sum, { byteLength }) => sum + byteLength, 0),
-    24,
-  )
+  bytes.writeDoubleLE(segment, SEGMENT_AT)
+  bytes.writeUInt32LE(index, INDEX_AT)
+  bytes.writeUInt32LE(headBytes, HEAD_BYTES_AT)
+  bytes.writeUInt32LE(totalOf(bodies), BODY_BYTES_AT)
+  bytes.writeUInt32LE(sumOf(bodies), BODY_SUM_AT)
   bytes.write(text, RECORD_HEAD_BYTES)
-  const checksum = bodies.reduce((sum, body) => crc32(body, sum), crc32(bytes.subarray(CHECKED_FROM)))
-  bytes.writeUInt32LE(checksum, CHECKSUM_AT)
+  bytes.writeUInt32LE(checksum(bytes.subarray(SUMMED_FROM)), SUM_AT)
   return bytes
 }
 
@@ -60,19 +61,30 @@ export function encodeRecord(
 export function readRecordHead(bytes: Buffer): RecordHead | undefined {
   if (bytes.byteLength < RECORD_HEAD_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined
   return {
-    checksum: bytes.readUInt32LE(CHECKSUM_AT),
-    segment: bytes.readDoubleLE(8),
-    index: bytes.readUInt32LE(16),
-    headBytes: bytes.readUInt32LE(20),
-    bodyBytes: bytes.readUInt32LE(24),
+    segment: bytes.readDoubleLE(SEGMENT_AT),
+    index: bytes.readUInt32LE(INDEX_AT),
+    headBytes: bytes.readUInt32LE(HEAD_BYTES_AT),
+    bodyBytes: bytes.readUInt32LE(BODY_BYTES_AT),
   }
 }
 
-/** `bytes` is the whole record. Undefined: it is not what was written. */
-export function decodeRecord(bytes: Buffer, { checksum, headBytes }: RecordHead): JournalRecord | undefined {
-  if (crc32(bytes.subarray(CHECKED_FROM)) !== checksum) return undefined
-  const record: JournalRecord = JSON.parse(
-    bytes.toString('utf8', RECORD_HEAD_BYTES, RECORD_HEAD_BYTES + headBytes),
-  )
-  return record
+/** `bytes` is the whole record, `headBytes` of its RecordHead. Undefined: it is not what was written. */
+export function decodeRecord(bytes: Buffer, headBytes: number): JournalRecord | undefined {
+  const bodiesAt = RECORD_HEAD_BYTES + headBytes
+  if (checksum(bytes.subarray(SUMMED_FROM, bodiesAt)) !== bytes.readUInt32LE(SUM_AT)) return undefined
+  const record: JournalRecord = JSON.parse(bytes.toString('utf8', RECORD_HEAD_BYTES, bodiesAt))
+  let at = bodiesAt
+  const bodies = record.parcels.map(({ byteLength }) => {
+    at += byteLength
+    return bytes.subarray(at - byteLength, at)
+  })
+  return sumOf(bodies) === bytes.readUInt32LE(BODY_SUM_AT) ? record : undefined
+}
+
+function totalOf(bodies: readonly Uint8Array[]): number {
+  return bodies.reduce((sum, { byteLength }) => sum + byteLength, 0)
+}
+
+function sumOf(bodies: readonly Uint8Array[]): number {
+  return bodies.reduce((sum, body) => checksum(body, sum), 0)
 }

@@ -117,7 +117,7 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
       if (head === undefined || head.segment !== number || head.index !== next) return
       const byteLength = RECORD_HEAD_BYTES + head.headBytes + head.bodyBytes
       if (offset + byteLength > file.byteLength) return
-      const record = decodeRecord(readAt(file, offset, byteLength), head)
+      const record = decodeRecord(readAt(file, offset, byteLength), head.headBytes)
       if (record === undefined) return
       onRecord(record, { segment: number, offset: offset + RECORD_HEAD_BYTES + head.headBytes })
       offset += byteLength
