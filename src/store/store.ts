@@ -204,6 +204,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
   function flush(): void {
     isFlushScheduled = false
     if (isStopped) return
+    if (sent.length > 0) return
     const requests: Request[] = []
     const own: ArrayBuffer[] = []
     if (isSettlingDue) takeSettled(requests)
