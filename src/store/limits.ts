@@ -18,6 +18,9 @@ export const ARENA_APPEND_BYTES_MAX: number = 2 * MIB
 /** Appends that wait for the disk. Beyond it the disk is too slow for what comes, and senders hear so. */
 export const WAITING_BYTES_MAX: number = 64 * MIB
 
+/** So many appends are enough for one sync: they need not wait for more. */
+export const GATHERED_APPENDS_MAX = 32
+
 /** Pages that SQLite keeps in memory: enough for what is between its append and its deletion. */
 export const CACHE_BYTES: number = 8 * MIB
 

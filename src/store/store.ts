@@ -14,6 +14,7 @@ import { storageError } from './failure.ts'
 import {
   ARENA_APPEND_BYTES_MAX,
   ARENA_BYTES,
+  GATHERED_APPENDS_MAX,
   SETTLE_BYTES_MAX,
   SETTLE_DELAY_MS,
   type StoreLimits,
@@ -122,6 +123,8 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
   /** Not sent yet, for want of room in the arena or of a turn. */
   let waiting: WaitingAppend[] = []
   let waitingBytes = 0
+  /** How many of them there were a turn of the event loop ago. */
+  let gathered = 0
   /** Sent, not answered yet; the worker answers in order. */
   const sent: { readonly append: WaitingAppend; readonly isInArena: boolean }[] = []
   const calls = new Map<number, Call>()
@@ -170,7 +173,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     const ids = append.parcels.map((_, index) => append.firstId + index)
     if (failure === undefined) append.resolve(ids.map((id) => (unheld.includes(id) ? NOT_HELD : id)))
     else append.reject(errorOf(failure))
-    if (waiting.length > 0) scheduleFlush()
+    if (sent.length === 0 && (waiting.length > 0 || isSettlingDue)) scheduleFlush()
   }
 
   function takeCall(call: number): Call | undefined {
@@ -194,7 +197,10 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     })
   }
 
-  /** Behind the current burst of events: what arrived in one poll crosses to the worker in one message. */
+  /**
+   * Behind the current burst of events: what arrived in one poll crosses to the worker in one message, together with
+   * what the next polls bring, as long as each brings something. On an idle machine that is one empty turn.
+   */
   function scheduleFlush(): void {
     if (isFlushScheduled) return
     isFlushScheduled = true
@@ -203,8 +209,15 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
 
   function flush(): void {
     isFlushScheduled = false
-    if (isStopped) return
-    if (sent.length > 0) return
+    // What comes while the disk works is the next group.
+    if (isStopped || sent.length > 0) return
+    const isGrowing = waiting.length > gathered && waiting.length < GATHERED_APPENDS_MAX
+    gathered = isGrowing ? waiting.length : 0
+    if (isGrowing) scheduleFlush()
+    else sendGroup()
+  }
+
+  function sendGroup(): void {
     const requests: Request[] = []
     const own: ArrayBuffer[] = []
     if (isSettlingDue) takeSettled(requests)
@@ -330,7 +343,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
   async function close(): Promise<void> {
     if (isClosing || isStopped) return
     isClosing = true
-    flush()
+    while (waiting.length + sent.length > 0) await new Promise((resolve) => setImmediate(resolve))
     await ask({ type: 'close' })
     stop('closed')
     await worker.terminate()
