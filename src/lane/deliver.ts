@@ -4,7 +4,7 @@
  * When to send is decided as Nagle did for packets. With nothing in flight, what is queued goes at once, behind the
  * current burst of events, so that requests that arrived in one poll are joined. With something in flight, or just
  * sent, small parcels wait until they make a good batch, until `flush_timeout`, or until a request in flight completes
- * and PACE_MS have passed.
+ * and the pace allows it.
  *
  * What a destination refuses for good is sent again parcel by parcel, so that one poisoned request never takes the
  * data of others with it. What is too large for it is halved: the batch, then the parcel between its items. What may
@@ -17,6 +17,7 @@ import type { Parcel } from '../otlp/parcel.ts'
 import type { Emit } from '../telemetry/events.ts'
 import { createCircuit } from './circuit.ts'
 import type { DeliveryOutcome, Sender } from './outcome.ts'
+import { createPace } from './pace.ts'
 import { type Part, splitParcel } from './parts.ts'
 import type { ExporterQueue, QueueEntry } from './queue.ts'
 import { retryDelayMs } from './retry.ts'
@@ -26,12 +27,6 @@ import { retryDelayMs } from './retry.ts'
  * CPU per byte (12 KB parcels: 36 µs one by one, 11 µs joined by 8, 5 µs by 64), and the buffers to join them stay small.
  */
 export const GOOD_BATCH_BYTES: number = 1024 * 1024
-
-/**
- * Small requests follow each other no faster than this. Behind a backend that answers at once there is never much in
- * flight, and nothing would be joined: a request of 12 KB to it costs more than all else that is done for its items.
- */
-export const PACE_MS = 10
 
 /** Behind a slow or distant backend more waits than this for each consumer; then batches grow to `max_size`. */
 const BACKLOG_BYTES_PER_CONSUMER: number = 2 * GOOD_BATCH_BYTES
@@ -89,8 +84,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   /** `flush_timeout` has passed since something began to wait. */
   let isOverdue = false
   let hasCompleted = false
-  /** Less than a good batch was sent less than PACE_MS ago. */
-  let isPaced = false
+  const pace = createPace(wake)
   let isDown = false
   let phase: 'open' | 'draining' | 'ended' = 'open'
   let onDrained: (() => void) | undefined
@@ -116,18 +110,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   function bytesWorthSending(): number {
     if (isOverdue || phase !== 'open') return 0
-    const mayBeSmall = !isPaced && (busyConsumers === 0 || hasCompleted)
+    const mayBeSmall = !pace.isHolding() && (busyConsumers === 0 || hasCompleted)
     return mayBeSmall ? batch.bytesMin : Math.max(batch.bytesMin, goodBatchBytes())
-  }
-
-  function paceAfter(entries: readonly QueueEntry[]): void {
-    if (isPaced || queue.waitsForResult) return
-    if (entries.reduce((sum, { parcel }) => sum + parcel.byteLength, 0) >= goodBatchBytes()) return
-    isPaced = true
-    setTimeout(() => {
-      isPaced = false
-      wake()
-    }, PACE_MS)
   }
 
   function goodBatchBytes(): number {
@@ -164,7 +148,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       hasCompleted = false
       const entries = queue.take(batchBytes())
       if (entries.length === 0) continue
-      paceAfter(entries)
+      if (!queue.waitsForResult && bytesOf(entries) < goodBatchBytes()) pace.hold()
       void consume(entries)
     }
     if (queue.waitingParcels === 0) isOverdue = false
@@ -396,6 +380,10 @@ const NOT_ANSWERING: Decision = Object.freeze({
   detail: 'it has not answered lately',
   retryAfterMs: undefined,
 })
+
+function bytesOf(entries: readonly QueueEntry[]): number {
+  return entries.reduce((sum, { parcel }) => sum + parcel.byteLength, 0)
+}
 
 /** What is to be sent on its own when it was refused together. */
 function groupsOf(

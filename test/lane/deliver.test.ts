@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { createAdmission } from '../../src/lane/admission.ts'
 import { GOOD_BATCH_BYTES } from '../../src/lane/deliver.ts'
+import { PACE_MS } from '../../src/lane/pace.ts'
 import {
   CountedPin,
   enqueue,
@@ -58,6 +59,23 @@ t.test('while a request is in flight small parcels wait for its end', async (t) 
   await until(() => finish.length === 2)
   t.equal(backend.received[1].body.byteLength, 2 * logsRequest('b').byteLength, 'both in one')
   finish[1]()
+  await exporter.close(1000)
+})
+
+t.test('small requests keep a distance from each other, though the backend answers at once', async (t) => {
+  const backend = await startBackend((response) => response.end())
+  t.teardown(backend.close)
+  const exporter = startExporter(httpConfig(backend.url))
+  for (let count = 0; count < 30; count++) {
+    enqueue(exporter, parcelOf(logsRequest('a')))
+    await delay(2)
+  }
+  await until(() => exporter.recorder.totals.sent === 30)
+  const times = backend.received.map(({ atMs }) => atMs)
+  t.ok(times.length > 1 && times.length < 20, `30 parcels in ${times.length} requests`)
+  // The backend's clock starts when a request has arrived: two may seem a little closer than they were sent.
+  const gaps = times.slice(1).map((atMs, index) => atMs - times[index])
+  t.ok(gaps.filter((gap) => gap < PACE_MS / 2).length <= 1, gaps.join(' '))
   await exporter.close(1000)
 })
 
