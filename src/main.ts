@@ -6,7 +6,6 @@
  */
 import { writeSync } from 'node:fs'
 import * as nodeModule from 'node:module'
-import { setFlagsFromString } from 'node:v8'
 
 const nodeMajorMin = 24
 
@@ -18,9 +17,8 @@ async function main(): Promise<number> {
     return 1
   }
   nodeModule.enableCompileCache()
-  // Loading modules makes the heap of young objects grow to 32 MiB, which an idle sidecar would keep; under load it
-  // is worth having.
-  setFlagsFromString('--semi-space-growth-factor=1')
+  const { holdNewSpace, letNewSpaceGrow } = await import('./cli/new-space.ts')
+  holdNewSpace()
   const { runCommandLine } = await import('./cli/command-line.ts')
   return runCommandLine(process.argv.slice(2), {
     stdout: (text) => writeWhole(1, text),
@@ -36,7 +34,7 @@ async function main(): Promise<number> {
       process.on('SIGHUP', listener)
     },
     onReady: () => {
-      setFlagsFromString('--semi-space-growth-factor=2')
+      letNewSpaceGrow()
       // Node would write it at exit, which a process that is killed never reaches.
       nodeModule.flushCompileCache()
     },

@@ -24,11 +24,11 @@ export function answerFrom(shelf: Shelf, question: OpenQuestion): Answer {
     }
     case 'replay': {
       const { ids, firstId } = question
-      const replayed = tables.transact(() => ids.map((id, index) => deadLetters.replay(id, firstId + index)))
+      const replayed = shelf.transact(() => ids.map((id, index) => deadLetters.replay(id, firstId + index)))
       return { type: 'replayed', replayed: replayed.filter((one) => one !== undefined) }
     }
     case 'drop': {
-      const dropped = tables.transact(() => question.ids.filter((id) => deadLetters.drop(id)))
+      const dropped = shelf.transact(() => question.ids.filter((id) => deadLetters.drop(id)))
       return { type: 'dropped', count: dropped.length }
     }
     case 'list_held':

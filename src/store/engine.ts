@@ -142,7 +142,7 @@ export function createEngine(options: EngineOptions): Engine {
 
   function hasRoom(open: Shelf, bytes: number, parcels: readonly PlacedParcel[]): boolean {
     const { tables, pending } = open
-    if (bytes > bytesMax - tables.usedBytes() - pending.bytes) return false
+    if (bytes > bytesMax - open.usedBytes() - pending.bytes) return false
     const held = parcels.filter((parcel) => parcel.held !== undefined)
     const heldBytes = held.reduce((sum, { byteLength }) => sum + byteLength + QUARANTINE_ROW_BYTES, 0)
     const heldPending = pending.heldBytes + pending.heldParcels * QUARANTINE_ROW_BYTES
@@ -343,10 +343,10 @@ export function createEngine(options: EngineOptions): Engine {
     attempt((open) => {
       open.foldHeld()
       tellGone(
-        open.tables.transact(() => open.tables.deadLetters.expire(beforeMs)),
+        open.transact(() => open.tables.deadLetters.expire(beforeMs)),
         'retention',
       )
-      const counts = open.tables.transact(() => open.tables.quarantine.expire(beforeMs, QUARANTINE_ROWS_MAX))
+      const counts = open.transact(() => open.tables.quarantine.expire(beforeMs, QUARANTINE_ROWS_MAX))
       if (counts.length === 0) return
       reply({ type: 'event', event: { type: 'held_expired', counts } })
       // There may be more.

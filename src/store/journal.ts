@@ -50,6 +50,8 @@ export interface Journal {
   advance(): void
   /** Memory of its own, which may be transferred to another thread. */
   read(place: JournalPlace, byteLength: number): Uint8Array<ArrayBuffer>
+  /** The same in memory that the next call uses again. */
+  peek(place: JournalPlace, byteLength: number): Uint8Array
   /** What its files may still grow by. */
   growthBytes(): number
   close(): void
@@ -77,6 +79,8 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
   let segment = foldedThrough
   let index = 0
   let position = 0
+  /** For what is looked at and not kept: a segment that is folded would leave all its bytes to the garbage collector. */
+  let scratch = Buffer.alloc(0)
 
   function pathOf(file: number): string {
     return join(directory, `laneway.journal-${file}`)
@@ -98,11 +102,21 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
     return made
   }
 
+  function peekAt(file: JournalFile, offset: number, byteLength: number): Buffer {
+    if (scratch.byteLength < byteLength) scratch = Buffer.allocUnsafeSlow(byteLength)
+    return readAt(file, offset, scratch.subarray(0, byteLength))
+  }
+
+  function whole<T extends Uint8Array>(bytes: T, byteLength: number): T {
+    if (bytes.byteLength < byteLength) throw storageError('io', directory)
+    return bytes
+  }
+
   function replay(): void {
     const found: number[] = []
     for (let file = 0; file < JOURNAL_SEGMENTS; file++) {
       if (!existsSync(pathOf(file))) continue
-      const head = readRecordHead(readAt(openFile(file, 'r+'), 0, RECORD_HEAD_BYTES))
+      const head = readRecordHead(peekAt(openFile(file, 'r+'), 0, RECORD_HEAD_BYTES))
       if (head !== undefined && head.segment > foldedThrough) found.push(head.segment)
     }
     for (const number of found.sort((left, right) => left - right)) replaySegment(number)
@@ -113,11 +127,11 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
     const file = fileOf(number)
     let offset = 0
     for (let next = 0; ; next++) {
-      const head = readRecordHead(readAt(file, offset, RECORD_HEAD_BYTES))
+      const head = readRecordHead(peekAt(file, offset, RECORD_HEAD_BYTES))
       if (head === undefined || head.segment !== number || head.index !== next) return
       const byteLength = RECORD_HEAD_BYTES + head.headBytes + head.bodyBytes
       if (offset + byteLength > file.byteLength) return
-      const record = decodeRecord(readAt(file, offset, byteLength), head.headBytes)
+      const record = decodeRecord(peekAt(file, offset, byteLength), head.headBytes)
       if (record === undefined) return
       onRecord(record, { segment: number, offset: offset + RECORD_HEAD_BYTES + head.headBytes })
       offset += byteLength
@@ -170,10 +184,10 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
       position = 0
     },
     read(place, byteLength) {
-      const bytes = readAt(fileOf(place.segment), place.offset, byteLength)
-      if (bytes.byteLength < byteLength) throw storageError('io', directory)
-      return bytes
+      const bytes = Buffer.allocUnsafeSlow(byteLength)
+      return whole(readAt(fileOf(place.segment), place.offset, bytes), byteLength)
     },
+    peek: (place, byteLength) => whole(peekAt(fileOf(place.segment), place.offset, byteLength), byteLength),
     growthBytes,
     close,
     remove() {
@@ -187,12 +201,15 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
 
 const ZEROS = Buffer.alloc(64 * 1024)
 
-/** Shorter than asked for where the file ends. */
-function readAt({ descriptor }: JournalFile, offset: number, byteLength: number): Buffer<ArrayBuffer> {
-  const bytes = Buffer.allocUnsafeSlow(byteLength)
+/** Fills `bytes`; returns less of them where the file ends. */
+function readAt(
+  { descriptor }: JournalFile,
+  offset: number,
+  bytes: Buffer<ArrayBuffer>,
+): Buffer<ArrayBuffer> {
   let read = 0
-  while (read < byteLength) {
-    const count = readSync(descriptor, bytes, read, byteLength - read, offset + read)
+  while (read < bytes.byteLength) {
+    const count = readSync(descriptor, bytes, read, bytes.byteLength - read, offset + read)
     if (count === 0) break
     read += count
   }

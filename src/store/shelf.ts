@@ -17,8 +17,10 @@ export interface Shelf extends OpenDatabase {
   readonly pending: Pending
   /** Makes a record durable in the journal. False, and nothing done: it is to go to the tables. */
   note(record: JournalRecord, bodies: readonly Uint8Array[]): boolean
-  /** One transaction on tables into which all is folded. */
+  /** One transaction on tables into which all is folded. The only way to change them. */
   transact<T>(work: () => T): T
+  /** Pages of the tables' file that hold something, outside of a transaction. */
+  usedBytes(): number
   /** Folds all that is held in the journal only. */
   foldHeld(): void
   close(): void
@@ -64,7 +66,9 @@ interface Parts {
 }
 
 function assemble({ opened, tables, journal, pending, segmentBytes }: Parts): Shelf {
-  const target = tables.foldTarget(({ place, byteLength }) => journal.read(place, byteLength))
+  /** Known until the tables change: to ask SQLite costs as much as a small append. */
+  let usedBytes: number | undefined
+  const target = tables.foldTarget(({ place, byteLength }) => journal.peek(place, byteLength))
 
   function note(record: JournalRecord, bodies: readonly Uint8Array[]): boolean {
     if (pending.parcelCount > PENDING_PARCELS_MAX || pending.goneCount > PENDING_GONE_MAX) return false
@@ -78,17 +82,22 @@ function assemble({ opened, tables, journal, pending, segmentBytes }: Parts): Sh
   function writeToNext(record: JournalRecord, bodies: readonly Uint8Array[]): ReturnType<Journal['write']> {
     const overwritten = journal.segment + 1 - JOURNAL_SEGMENTS
     if (pending.isPending(overwritten)) {
-      tables.transact(() => pending.fold(overwritten, target))
+      change(() => pending.fold(overwritten, target))
       pending.forget(overwritten)
     }
     journal.advance()
     return journal.write(record, bodies)
   }
 
+  function change<T>(work: () => T): T {
+    usedBytes = undefined
+    return tables.transact(work)
+  }
+
   function transact<T>(work: () => T): T {
     const through = pending.lastSegment
-    if (through === undefined) return tables.transact(work)
-    const result = tables.transact(() => {
+    if (through === undefined) return change(work)
+    const result = change(() => {
       pending.fold(through, target)
       return work()
     })
@@ -105,6 +114,10 @@ function assemble({ opened, tables, journal, pending, segmentBytes }: Parts): Sh
   return {
     ...opened,
     ...{ tables, journal, pending, note, transact, close },
+    usedBytes() {
+      usedBytes ??= tables.usedBytes()
+      return usedBytes
+    },
     foldHeld() {
       if (pending.heldParcels > 0) transact(() => {})
     },

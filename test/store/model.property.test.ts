@@ -18,7 +18,7 @@ const append = fc.record({
   type: fc.constant('append' as const),
   parcels: fc.array(
     fc.record({
-      size: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 10_000, max: 100_000 })),
+      size: fc.oneof(fc.integer({ min: 4, max: 300 }), fc.integer({ min: 10_000, max: 100_000 })),
       exporters: fc.constantFrom<readonly Name[]>(['a'], ['b'], ['a', 'b']),
     }),
     { minLength: 1, maxLength: 4 },
