@@ -12,8 +12,8 @@ const MIB = 1024 * KIB
 export const PAGE_BYTES: number = 16 * KIB
 
 /** Shared memory in which appended bytes cross to the worker. Larger requests bring memory of their own. */
-export const ARENA_BYTES: number = 8 * MIB
-export const ARENA_APPEND_BYTES_MAX: number = 2 * MIB
+export const ARENA_BYTES: number = 4 * MIB
+export const ARENA_APPEND_BYTES_MAX: number = MIB
 
 /** Appends that wait for the disk. Beyond it the disk is too slow for what comes, and senders hear so. */
 export const WAITING_BYTES_MAX: number = 64 * MIB
@@ -22,7 +22,7 @@ export const WAITING_BYTES_MAX: number = 64 * MIB
 export const GATHERED_APPENDS_MAX = 32
 
 /** Pages that SQLite keeps in memory: enough for what is between its append and its deletion. */
-export const CACHE_BYTES: number = 8 * MIB
+export const CACHE_BYTES: number = 4 * MIB
 
 /** How long a process that starts waits for one that is about to end to give the lock back. */
 export const LOCK_TIMEOUT_MS = 2000
