@@ -172,7 +172,12 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
     files.clear()
   }
 
-  replay()
+  try {
+    replay()
+  } catch (error) {
+    close()
+    throw error
+  }
   return {
     get segment() {
       return segment

@@ -41,10 +41,11 @@ export function openShelf({ directory, division, clock }: ShelfOptions): Shelf {
   const opened = openDatabase({ directory, walBytes, fileBytesMax, clock })
   const { database } = opened
   const pending = new Pending()
+  let journal: Journal | undefined
   try {
     const tables = createSession(database)
     const { foldedThrough } = tables.journalState()
-    const journal = openJournal({
+    journal = openJournal({
       ...{ directory, segmentBytes, foldedThrough },
       onRecord: (record, place) => pending.take(record, place),
     })
@@ -52,6 +53,8 @@ export function openShelf({ directory, division, clock }: ShelfOptions): Shelf {
     if (pending.lastSegment !== undefined) shelf.transact(() => {})
     return shelf
   } catch (error) {
+    // It is tried again and again: nothing of a failed try may stay open.
+    journal?.close()
     closeQuietly(database)
     throw error
   }

@@ -3,8 +3,11 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  closeSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   renameSync,
   rmdirSync,
@@ -12,6 +15,7 @@ import {
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -247,6 +251,41 @@ t.test('a disk that is full has room again once something is delivered', async (
   t.same(await numbersIn(store, 'a'), [5])
   await store.close()
 })
+
+t.test(
+  'a disk that is full at the start is waited for, and what a crash left in the journal comes back',
+  async (t) => {
+    const directory = mountSmallDisk(t)
+    if (directory === undefined) {
+      t.pass('nothing can be mounted here')
+      return
+    }
+    const before = join(t.testdir(), 'data')
+    const first = newStore(t, before)
+    await first.open()
+    const sizes = Array.from({ length: 40 }, (_, number) => parcelOf(number, { size: 40_000 }))
+    for (const parcel of sizes) await first.append([parcel])
+    for (const name of readdirSync(before).filter((one) => one.startsWith('laneway.')))
+      copyFileSync(join(before, name), join(directory, name))
+    const filler = openSync(join(directory, 'filler'), 'w')
+    t.throws(() => {
+      for (;;) writeSync(filler, Buffer.alloc(4096))
+    })
+    closeSync(filler)
+    const second = newStore(t, directory)
+    await t.rejects(second.open(), { message: /is full/ })
+    const open = readdirSync('/proc/self/fd').length
+    for (let tries = 0; tries < 3; tries++) {
+      await delay(600)
+      await t.rejects(second.append([parcelOf(99)]), { message: /is full/ })
+    }
+    t.ok(readdirSync('/proc/self/fd').length <= open, 'no try leaves a file open')
+    rmSync(join(directory, 'filler'))
+    await waitFor(() => second.open())
+    t.same(await numbersIn(second, 'a'), [...sizes.keys()])
+    await second.close()
+  },
+)
 
 async function waitFor<T>(ask: () => Promise<T>): Promise<T> {
   for (const untilMs = Date.now() + 10_000; ; ) {
