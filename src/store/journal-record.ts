@@ -60,8 +60,10 @@ export function encodeRecord(
 /** Undefined: these are not the first RECORD_HEAD_BYTES of a record. */
 export function readRecordHead(bytes: Buffer): RecordHead | undefined {
   if (bytes.byteLength < RECORD_HEAD_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined
+  const segment = bytes.readDoubleLE(SEGMENT_AT)
+  if (!Number.isSafeInteger(segment)) return undefined
   return {
-    segment: bytes.readDoubleLE(SEGMENT_AT),
+    segment,
     index: bytes.readUInt32LE(INDEX_AT),
     headBytes: bytes.readUInt32LE(HEAD_BYTES_AT),
     bodyBytes: bytes.readUInt32LE(BODY_BYTES_AT),

@@ -117,7 +117,8 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
     for (let file = 0; file < JOURNAL_SEGMENTS; file++) {
       if (!existsSync(pathOf(file))) continue
       const head = readRecordHead(peekAt(openFile(file, 'r+'), 0, RECORD_HEAD_BYTES))
-      if (head !== undefined && head.segment > foldedThrough) found.push(head.segment)
+      const number = head?.segment ?? 0
+      if (number > foldedThrough && number % JOURNAL_SEGMENTS === file) found.push(number)
     }
     for (const number of found.sort((left, right) => left - right)) replaySegment(number)
     segment = Math.max(foldedThrough, ...found) + 1

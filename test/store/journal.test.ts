@@ -3,7 +3,17 @@
  * queue holds what was appended and not settled. A crash is a copy of the folder while the store is open.
  */
 import { strictEqual } from 'node:assert/strict'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -143,6 +153,47 @@ t.test('held parcels wait in the journal too, within the bound of the quarantine
     { carriage: 'log_record', family: '', reason: 'unreviewed', items: 2 },
   ])
 })
+
+t.test(
+  'whatever damage is in the journal, the store opens, and nothing comes that was not appended',
+  async (t) => {
+    const directory = join(t.testdir(), 'data')
+    const first = newStore(t, directory, { limits: SMALL })
+    await first.open()
+    const count = 60
+    for (let number = 0; number < count; number++) await first.append([parcelOf(number, { size: 9000 })])
+    const damage = fc.array(
+      fc.record({ file: fc.nat(3), at: fc.oneof(fc.nat(40), fc.nat(256 * KIB)), byte: fc.nat(255) }),
+      { minLength: 1, maxLength: 20 },
+    )
+    await fc.assert(
+      fc.asyncProperty(damage, async (damages) => {
+        const copy = join(mkdtempSync(join(tmpdir(), 'laneway-damage-')), 'data')
+        copyStore(directory, copy)
+        for (const { file, at, byte } of damages) {
+          const path = join(copy, `laneway.journal-${file}`)
+          if (!existsSync(path)) continue
+          const bytes = readFileSync(path)
+          bytes[at % bytes.length] = byte
+          writeFileSync(path, bytes)
+        }
+        const store = createStore({ directory: copy, limits: SMALL, exporters: ['a'], onEvent: () => {} })
+        try {
+          await store.open()
+          const numbers = await numbersIn(store, 'a', 99 * MIB)
+          strictEqual(numbers.filter((number) => !(number >= 0 && number < count)).length, 0)
+          await store.append([parcelOf(count)])
+          strictEqual((await numbersIn(store, 'a', 99 * MIB)).at(-1), count)
+        } finally {
+          await store.close()
+          rmSync(join(copy, '..'), { recursive: true })
+        }
+      }),
+      { numRuns: 20 },
+    )
+    t.pass('20 times')
+  },
+)
 
 const step = fc.oneof(
   {
