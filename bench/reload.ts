@@ -43,6 +43,8 @@ const load = (durationMs: number): Promise<LoadResult> =>
 
 try {
   await load(3000)
+  // What this process needs to ask is loaded before anything is measured: it would count as the subject's.
+  await reload()
   print('before', await load(PHASE_MS))
   let isOver = false
   const changing = change(() => isOver)
@@ -60,16 +62,20 @@ async function change(isOver: () => boolean): Promise<number> {
   for (; !isOver(); count++) {
     const decided = `{ decision: reject, by: bench, at: 2026-01-01, reason: change ${count} }`
     writeFileSync(reviews, `targets: { codex_otel.bench_${count}: ${decided} }\n`)
-    const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`http://127.0.0.1:${admin}/api/v1/reload`, {
-      method: 'POST',
-      headers,
-      body: '{}',
-    })
-    if (answer.status !== 200) throw new Error(await answer.text())
+    await reload()
     await sleep(CHANGE_MS)
   }
   return count
+}
+
+async function reload(): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch(`http://127.0.0.1:${admin}/api/v1/reload`, {
+    method: 'POST',
+    headers,
+    body: '{}',
+  })
+  if (answer.status !== 200) throw new Error(await answer.text())
 }
 
 function print(title: string, { accepted, refused, failed, p50Ms, p99Ms }: LoadResult): void {

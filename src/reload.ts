@@ -3,7 +3,8 @@
  *
  * In: how to load it, and who takes it up. It is asked for, by a person or a signal, and looks by itself whether the files
  * have other content: not other times, so that a link that is swapped counts and a file that is touched does not. What
- * cannot be read, or cannot change while it runs, leaves what is in force as it is, and is told once a content.
+ * cannot be read, or cannot change while it runs, leaves what is in force as it is, and is told once a content. Reading
+ * takes a while, beside the requests; taking up is one step.
  *
  * Source: contract section 3; decision 0013.
  */
@@ -19,23 +20,28 @@ const LOOK_INTERVAL_MS = 2000
 
 export interface Reload {
   /** What has changed, by its keys. Throws CommandError that says why nothing was taken up. */
-  reload(): readonly string[]
+  reload(): Promise<readonly string[]>
+  /** The same where nobody waits for the answer: it is told. */
+  ask(): void
   /** Why the last one was refused; undefined if it was not. */
   refusal(): readonly Problem[] | undefined
   /** Looks at the files from now on. */
   start(): void
+  /** Nothing is taken up any more. */
   stop(): void
 }
 
 export interface ReloadOptions {
   /** Throws ConfigError. */
-  readonly load: () => Loaded
+  readonly load: () => Promise<Loaded>
   readonly inForce: () => Config
   /** What cannot be for a reason of the moment. */
   readonly refuse: (next: Config) => readonly Problem[]
   readonly takeUp: (next: Config) => void
   /** Hears of every change, and of a refusal once a content. */
   readonly tell: (outcome: ReloadOutcome) => void
+  /** Hears of what nobody expected and nobody waits for. */
+  readonly fail: (error: unknown) => void
 }
 
 export type ReloadOutcome =
@@ -63,21 +69,39 @@ const LIVE: readonly Part[] = [
   ['shutdown_grace', ({ shutdownGraceMs }) => shutdownGraceMs],
 ]
 
-export function createReload({ load, inForce, refuse, takeUp, tell }: ReloadOptions): Reload {
+export function createReload({ load, inForce, refuse, takeUp, tell, fail }: ReloadOptions): Reload {
+  /** What was there before the last reading began, so that what is written meanwhile is read again. */
   let seen = contentOf(inForce().files)
   let refused: readonly Problem[] | undefined
   let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+  let underWay: Promise<unknown> = Promise.resolve()
+  /** Has not begun to read yet, so it serves all who ask. */
+  let next: Promise<readonly string[]> | undefined
 
-  function reload(): readonly string[] {
-    seen = contentOf(inForce().files)
+  function reload(): Promise<readonly string[]> {
+    next ??= underWay.then(() => {
+      next = undefined
+      const current = readAgain()
+      underWay = current.catch(() => {})
+      return current
+    })
+    return next
+  }
+
+  async function readAgain(): Promise<readonly string[]> {
+    const { files } = inForce()
+    seen = contentOf(files)
     try {
-      const { config, tree } = load()
+      const { config, tree } = await load()
+      if (isStopped) throw new CommandError('the sidecar is stopping')
       const problems = [...fixedIn(inForce(), config, tree.root), ...refuse(config)]
       if (problems.length > 0) throw new ConfigError(problems)
       const changed = changedIn(inForce(), config)
       if (changed.length > 0) takeUp(config)
       refused = undefined
-      seen = contentOf(config.files)
+      // Of files that are new to it nothing was seen before they were read.
+      if (!isEqual(config.files, files)) seen = UNSEEN
       tell({ changed, warnings: config.warnings })
       return changed
     } catch (error) {
@@ -89,26 +113,36 @@ export function createReload({ load, inForce, refuse, takeUp, tell }: ReloadOpti
     }
   }
 
-  function look(): void {
-    if (contentOf(inForce().files) === seen) return
+  async function ask(): Promise<void> {
     try {
-      reload()
+      await reload()
     } catch (error) {
-      // Told already.
-      if (!(error instanceof CommandError)) throw error
+      // The others were told already.
+      if (!(error instanceof CommandError)) fail(error)
     }
+  }
+
+  function look(): void {
+    if (contentOf(inForce().files) !== seen) void ask()
   }
 
   return {
     reload,
+    ask: () => void ask(),
     refusal: () => refused,
     start() {
       timer = setInterval(look, LOOK_INTERVAL_MS)
       timer.unref()
     },
-    stop: () => clearInterval(timer),
+    stop() {
+      isStopped = true
+      clearInterval(timer)
+    },
   }
 }
+
+/** No digest, so it differs from any. */
+const UNSEEN = ''
 
 function sameTexts(one: readonly Problem[], other: readonly Problem[]): boolean {
   const text = (problems: readonly Problem[]): string => problems.map(formatProblem).join('\n')

@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, HASH_KEY_BYTES_MIN } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { CommandError, formatProblem, type Problem, StorageError } from './errors.ts'
+import { formatProblem, type Problem, StorageError } from './errors.ts'
 import { createFindingsKeeper } from './findings-keeper.ts'
 import { createCommit } from './lane/commit.ts'
 import { createDeadLetterApi } from './lane/dead-letters.ts'
@@ -26,6 +26,7 @@ import { isReviewed, type Reviewable } from './policy/reviews.ts'
 import { createReload, type ReloadOutcome, refusalAt } from './reload.ts'
 import type { Action } from './server/actions.ts'
 import { type AdminHandlers, createAdmin } from './server/admin.ts'
+import { describeFault } from './server/fault.ts'
 import { createReceiver } from './server/receiver.ts'
 import { createSlabPool, heapPin, SLAB_BYTES_MIN, SLAB_IDLE_BYTES_MAX } from './server/slabs.ts'
 import { createDeadLetterDesk } from './store/dead-letter-desk.ts'
@@ -45,7 +46,7 @@ export interface Surroundings {
   readonly random: () => number
   readonly stderr: (text: string) => void
   /** Reads the configuration again. Throws ConfigError. */
-  readonly load: () => Loaded
+  readonly load: () => Promise<Loaded>
 }
 
 export interface Sidecar {
@@ -112,6 +113,7 @@ export function createSidecar(config: Config, { clock, random, stderr, load }: S
       receiver.configure(next.receiver)
     },
     tell: tellReload,
+    fail: (error) => emit({ type: 'fault', place: 'reload', detail: describeFault(error) }),
   })
   const keeper = createFindingsKeeper(
     telemetry.findings,
@@ -148,7 +150,7 @@ export function createSidecar(config: Config, { clock, random, stderr, load }: S
       lanes: () => summariseLanes(ways.inForce().config.policy.lanes, ways.inForce().exporters),
       pages: new Map([...(letters?.pages ?? []), ...(quarantine?.pages ?? NO_QUARANTINE)]),
       actions: new Map<string, Action>([
-        ['/api/v1/reload', async () => ({ reloaded: true, changed: reloading.reload() })],
+        ['/api/v1/reload', async () => ({ reloaded: true, changed: await reloading.reload() })],
         ...(letters?.actions ?? []),
         ...(quarantine?.actions ?? []),
       ]),
@@ -267,16 +269,7 @@ export function createSidecar(config: Config, { clock, random, stderr, load }: S
     await admin.close()
   }
 
-  function reload(): void {
-    try {
-      reloading.reload()
-    } catch (error) {
-      // Told already.
-      if (!(error instanceof CommandError)) throw error
-    }
-  }
-
-  return { start, reload, stop }
+  return { start, reload: reloading.ask, stop }
 }
 
 /** What the file system calls it; a message would name paths, too. */

@@ -4,17 +4,21 @@
  *
  * A second signal ends the process at once.
  */
-import { type Loaded, loadResolved } from '../config/load.ts'
+import { loadBeside, loadConfig } from '../config/load.ts'
 import { CommandError, StorageError } from '../errors.ts'
 import { createSidecar, type Sidecar } from '../sidecar.ts'
 import { parseConfigOptions } from './config-options.ts'
 import type { Io } from './io.ts'
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const options = parseConfigOptions('run', argv)
-  const load = (): Loaded => loadResolved({ ...options, env: io.env, cwd: io.cwd })
-  const { config } = load()
-  const sidecar = createSidecar(config, { clock: Date.now, random: Math.random, stderr: io.stderr, load })
+  const input = { ...parseConfigOptions('run', argv), env: io.env, cwd: io.cwd }
+  const config = loadConfig(input)
+  const sidecar = createSidecar(config, {
+    clock: Date.now,
+    random: Math.random,
+    stderr: io.stderr,
+    load: () => loadBeside(input),
+  })
   io.onReloadSignal(sidecar.reload)
   const stopAsked = untilStopSignal(io)
   const { receiver, admin } = await start(sidecar)

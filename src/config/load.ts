@@ -5,6 +5,7 @@
  * whatever a file holds. What it reports never shows a secret.
  */
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { ConfigError, type Position, type Problem } from '../errors.ts'
 import { compilePolicy } from '../policy/compile.ts'
 import { applyReviews } from '../policy/reviews.ts'
@@ -39,6 +40,24 @@ export interface Loaded {
 
 /** The Config with what it was made of, for the commands that ask. Throws as `loadConfig` does. */
 export function loadResolved(input: ConfigInput): Loaded {
+  const steps = loadInSteps(input)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+/** The same beside other work, which goes on between one step and the next: some milliseconds each. */
+export async function loadBeside(input: ConfigInput): Promise<Loaded> {
+  const steps = loadInSteps(input)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    await setImmediate()
+  }
+}
+
+function* loadInSteps(input: ConfigInput): Generator<void, Loaded> {
   const problems: Problem[] = []
   const report: Report = (severity, position, key, message) => {
     problems.push({ severity, position, key, message })
@@ -46,18 +65,23 @@ export function loadResolved(input: ConfigInput): Loaded {
   const tree = resolveTree(input, report)
   if (tree === undefined) throw new ConfigError(tidy(problems))
   const { root, source, directoryOf } = tree
+  yield
   checkTree(root, loadSchema(), report)
+  yield
   const process = mapProcess(root, directoryOf, report)
   const exporters = mapExporters(root, { directoryOf, storage: process.storage, report })
   const reviewsFile = reviewsFileOf(tree, input.cwd)
   const reviews = readReviews(reviewsFile, report)
+  yield
   const written = mapPolicy(root, report)
   const { spec: policySpec, problems: reviewProblems } = applyReviews(written, reviews)
   problems.push(...reviewProblems)
   checkUrls(tree, policySpec.lanes, report)
   checkHashKey(tree, problems, report)
+  yield
   const { policy, problems: policyProblems } = compilePolicy(policySpec)
   problems.push(...withoutOutsideText(policyProblems, root))
+  yield
   // Last: what is wrong in itself is said before what is only too early.
   reportPending(root, report)
   if (!problems.some(isError)) {

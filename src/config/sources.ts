@@ -56,6 +56,9 @@ function presetPath(name: string): string {
   return fileURLToPath(new URL(`../../config/presets/${name}.yaml`, import.meta.url))
 }
 
+/** What the files held when they were last read without a complaint: of a reload, most have not changed. */
+const lastRead = new Map<string, { readonly bytes: Buffer; readonly tree: Node }>()
+
 /** The file's tree; undefined when it cannot be read, which is reported. */
 export function readSource({ name, path }: SourceFile, report: Report): Node | undefined {
   const fail = (message: string): undefined => {
@@ -72,8 +75,19 @@ export function readSource({ name, path }: SourceFile, report: Report): Node | u
   }
   // Devices and pipes (`<(…)`) have no size of their own.
   if (bytes.length > FILE_BYTES_MAX) return fail('is larger than 1 MiB, so it is no configuration')
+  const key = `${name}\n${path}`
+  const last = lastRead.get(key)
+  if (last?.bytes.equals(bytes)) return last.tree
+  lastRead.delete(key)
+  let complaints = 0
+  const counted: Report = (...problem) => {
+    complaints++
+    report(...problem)
+  }
   try {
-    return parseYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes), name, report)
+    const tree = parseYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes), name, counted)
+    if (tree !== undefined && complaints === 0) lastRead.set(key, { bytes, tree })
+    return tree
   } catch (error) {
     if (error instanceof TypeError) return fail('is not UTF-8; save it as UTF-8')
     throw error

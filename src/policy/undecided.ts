@@ -41,6 +41,7 @@ export class UndecidedFields {
 
   /** Hands all counts to `findings` and forgets them. */
   drain(findings: FindingSink): void {
+    if (this.#owners.size === 0) return
     for (const { owner, keys } of this.#owners.values()) {
       for (const { key, count } of keys.values()) {
         findings.add({ kind: 'undecided_field', target: '', ...owner }, () => [key], count)

@@ -65,6 +65,10 @@ export type TelemetryEvent =
   /** Dead letters made room for newer ones, or passed their retention. */
   | { readonly type: 'dead_letters_gone'; readonly count: number; readonly reason: 'full' | 'retention' }
   /** A bug or a broken machine: something failed that nobody expected. `detail` is where in the code, no content. */
-  | { readonly type: 'fault'; readonly place: 'receiver' | 'admin' | 'store'; readonly detail: string }
+  | {
+      readonly type: 'fault'
+      readonly place: 'receiver' | 'admin' | 'store' | 'reload'
+      readonly detail: string
+    }
 
 export type Emit = (event: TelemetryEvent) => void

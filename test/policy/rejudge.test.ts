@@ -28,6 +28,14 @@ t.test('the digest tells what a policy says, not where it says it nor who takes 
   )
   t.not(digest(BASE.replace('codex }', 'codex-strict, unreviewed: forward }')), base)
   t.not(digest(BASE.replace('log: {', 'log: { fields: [{ remove: [prompt] }],')), base)
+  const by = (key: string, value: string) =>
+    digest(
+      BASE.replace(
+        'log: {',
+        `log: { accept: [{ events: [{ family: log_only, resource: { ${key}: ${value} } }] }],`,
+      ),
+    )
+  for (const key of ['env', 'position', 'positions', 'exporters']) t.not(by(key, 'a'), by(key, 'b'), key)
 })
 
 t.test(

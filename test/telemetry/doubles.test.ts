@@ -1,12 +1,13 @@
 import t from 'tap'
-import {
-  createDoubles,
-  DOUBLED_WITHIN_MS,
-  REMEMBERED_MAX,
-  type Sighting,
-} from '../../src/telemetry/doubles.ts'
+import { createDoubles, DOUBLED_WITHIN_MS, type Sighting, SLOTS_OF_SET } from '../../src/telemetry/doubles.ts'
 
-const event = (isRehomed: boolean, ids = 'i'): Sighting => ({ isRehomed, family: 'f', eventName: 'e', ids })
+const event = (isRehomed: boolean, high = 1, low = 1): Sighting => ({
+  isRehomed,
+  family: 'f',
+  high,
+  low,
+  eventName: () => 'e',
+})
 
 t.test('within a minute the other carriage of an event is a double, a moment later it is not', async (t) => {
   for (const [laterMs, count] of [
@@ -20,10 +21,26 @@ t.test('within a minute the other carriage of an event is a double, a moment lat
   }
 })
 
-t.test('a bounded number of events is remembered, the oldest goes first', async (t) => {
-  const doubles = createDoubles()
-  doubles.note([event(true, 'first'), event(true, 'second')], 0)
-  for (let count = 0; count < REMEMBERED_MAX - 1; count++) doubles.note([event(true, `${count}`)], 0)
-  t.equal(doubles.note([event(false, 'second')], 0).length, 1)
-  t.equal(doubles.note([event(false, 'first')], 0).length, 0)
-})
+t.test(
+  'the same carriage again, another family, and either half of the bits tell events apart',
+  async (t) => {
+    const others = [event(true), { ...event(false), family: 'g' }, event(false, 2, 1), event(false, 1, 2)]
+    for (const other of others) {
+      const doubles = createDoubles()
+      t.equal(doubles.note([event(true), other], 5).length, 0)
+      t.equal(doubles.note([event(false)], 5).length, 1, 'the first is still known')
+    }
+  },
+)
+
+t.test(
+  'of more events than a set has slots the oldest is forgotten, and one that came again is not',
+  async (t) => {
+    const doubles = createDoubles()
+    for (let high = 0; high < SLOTS_OF_SET; high++) doubles.note([event(true, high)], high)
+    doubles.note([event(true, 0)], 100)
+    doubles.note([event(true, SLOTS_OF_SET)], 101)
+    t.equal(doubles.note([event(false, 0)], 102).length, 1)
+    t.equal(doubles.note([event(false, 1)], 102).length, 0)
+  },
+)

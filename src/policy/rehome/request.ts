@@ -83,7 +83,8 @@ export class RehomedRequest {
     this.#resource = undefined
     this.#resourceStart = start
     this.#resourceEnd = end
-    this.#byTarget.clear()
+    // Even an empty map makes itself a new table.
+    if (this.#byTarget.size > 0) this.#byTarget.clear()
     this.#last = undefined
     this.scope(end, end)
   }
