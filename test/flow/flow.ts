@@ -3,6 +3,7 @@
  */
 import { ok, strictEqual } from 'node:assert/strict'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Carriage } from '../../src/otlp/signal.ts'
@@ -46,10 +47,12 @@ export async function startFlowIn(t: TestContext, cwd: string, args: readonly st
     end ??= running.stop()
     return end
   }
-  t.teardown(() => {
+  t.teardown(async () => {
     // What a failed test leaves behind must not wait for its queues.
     running.signal('SIGKILL')
-    return running.finished
+    await running.finished
+    // Not left to tap, which would remove it under a process that still writes.
+    rmSync(cwd, { recursive: true, force: true })
   })
   return {
     running,
