@@ -8,7 +8,7 @@
 import { PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
-export const NEW_SPACE_BYTES: number = 16 * 1024 * 1024
+const NEW_SPACE_BYTES: number = 16 * 1024 * 1024
 
 /** From now on it stays as it is. */
 export function holdNewSpace(): void {

@@ -27,7 +27,7 @@ import { type QueueEntry, Waiting } from './waiting.ts'
 
 export type { QueueEntry }
 
-/** What a durable queue keeps in memory; three dead backends then cost less than 50 MiB. */
+/** What a durable queue keeps in memory; three dead backends then cost less than 25 MiB. */
 export const MEMORY_BYTES_MAX: number = 8 * 1024 * 1024
 
 export class ExporterQueue implements DeskQueue, LiveQueue {

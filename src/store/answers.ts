@@ -15,7 +15,7 @@ export function answerFrom(shelf: Shelf, question: OpenQuestion): Answer {
     case 'open':
       return { type: 'opened', accounts: queues.accounts(), lastId: tables.journalState().lastId }
     case 'load':
-      return { type: 'parcels', parcels: loadParcels({ queues, ...shelf }, question) }
+      return { type: 'parcels', parcels: loadParcels(shelf, question) }
     case 'list':
       return { type: 'letters', letters: deadLetters.list(question.after, question.countMax) }
     case 'read': {

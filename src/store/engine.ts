@@ -18,8 +18,8 @@ import {
   type Division,
   divideBytes,
   divisionOn,
+  heldCharge,
   PROBE_INTERVAL_MS,
-  QUARANTINE_ROW_BYTES,
   QUARANTINE_ROWS_MAX,
   RETENTION_CHECK_MS,
   type StoreLimits,
@@ -131,7 +131,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (!settlements.every(isDeparture) || appends.some(({ released }) => released !== undefined))
       return undefined
     const parcels = appends.flatMap((append) => append.parcels)
-    const bytes = parcels.reduce((sum, { byteLength }) => sum + bytesInFile(byteLength), 0)
+    const bytes = fileBytesOf(parcels)
     if (parcels.length > 0 && !hasRoom(open, bytes, parcels)) return undefined
     const departures = settlements.map(({ exporter, ids, amounts }) => ({ exporter, ids, amounts }))
     const heads = parcels.map(({ offset, own, ...head }) => head)
@@ -144,15 +144,22 @@ export function createEngine(options: EngineOptions): Engine {
     const { tables, pending } = open
     if (bytes > bytesMax - open.usedBytes() - pending.bytes) return false
     const held = parcels.filter((parcel) => parcel.held !== undefined)
-    const heldBytes = held.reduce((sum, { byteLength }) => sum + byteLength + QUARANTINE_ROW_BYTES, 0)
-    const heldPending = pending.heldBytes + pending.heldParcels * QUARANTINE_ROW_BYTES
-    if (
-      heldBytes > 0 &&
-      tables.quarantine.chargedBytes() + heldPending + heldBytes > limits.quarantineBytesMax
-    )
-      return false
-    if (bytes > diskBytes) diskBytes = roomOnDisk(open, { directory, walBytes: division.walBytes })
+    const charge = held.reduce((sum, { byteLength }) => sum + heldCharge(byteLength), 0)
+    if (charge > 0) {
+      const charged = tables.quarantine.chargedBytes() + pending.heldCharge
+      if (charged + charge > limits.quarantineBytesMax) return false
+    }
+    return isOnDisk(open, bytes)
+  }
+
+  /** Whether the disk has room for so much; it is asked where what it said last does not do. */
+  function isOnDisk(open: Shelf, bytes: number): boolean {
+    if (bytes > diskBytes) diskBytes = roomOn(open)
     return bytes <= diskBytes
+  }
+
+  function roomOn(open: Shelf): number {
+    return roomOnDisk(open, { directory, walBytes: division.walBytes })
   }
 
   /** One transaction: settlements first, for they make room. An append that finds none is refused alone. */
@@ -161,10 +168,9 @@ export function createEngine(options: EngineOptions): Engine {
       settleAll(open)
       let freeBytes = bytesMax - open.tables.usedBytes()
       return appends.map(({ parcels, released }) => {
-        const bytes = parcels.reduce((sum, { byteLength }) => sum + bytesInFile(byteLength), 0)
+        const bytes = fileBytesOf(parcels)
         if (bytes > freeBytes) return refused(storageError('size', directory))
-        if (bytes > diskBytes) diskBytes = roomOnDisk(open, { directory, walBytes: division.walBytes })
-        if (bytes > diskBytes) return refused(noteLowDisk())
+        if (!isOnDisk(open, bytes)) return refused(noteLowDisk())
         if (released !== undefined && !open.tables.quarantine.release(released))
           return refused(storageError('gone', directory))
         freeBytes -= bytes
@@ -181,7 +187,7 @@ export function createEngine(options: EngineOptions): Engine {
     const { held, byteLength } = parcel
     const { queues, quarantine } = tables
     if (held === undefined) queues.append(parcel, bytesOf(parcel))
-    else if (quarantine.chargedBytes() + byteLength + QUARANTINE_ROW_BYTES > quarantineBytesMax) return false
+    else if (quarantine.chargedBytes() + heldCharge(byteLength) > quarantineBytesMax) return false
     else quarantine.hold(parcel, held, bytesOf(parcel))
     return true
   }
@@ -194,7 +200,7 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   function noteRoom(open: Shelf): void {
-    if (roomOnDisk(open, { directory, walBytes: division.walBytes }) === 0) return
+    if (roomOn(open) === 0) return
     isDiskLow = false
     reply({ type: 'event', event: { type: 'recovered' } })
   }
@@ -234,7 +240,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (inode === shelf.inode) return shelf
       // Another file stands at the path: somebody else's, which is not ours to replace.
       if (inode !== undefined) throw storageError('lost', directory)
-      shelf.transact(() => {})
+      shelf.fold()
       const path = rebuild(shelf.database, directory)
       closeStore()
       reply({ type: 'event', event: { type: 'rebuilt', path } })
@@ -341,7 +347,6 @@ export function createEngine(options: EngineOptions): Engine {
     retentionAtMs = clock() + RETENTION_CHECK_MS
     const beforeMs = clock() - limits.retentionMs
     attempt((open) => {
-      open.foldHeld()
       tellGone(
         open.transact(() => open.tables.deadLetters.expire(beforeMs)),
         'retention',
@@ -362,6 +367,11 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
+
+/** What they may take of the tables' file. */
+function fileBytesOf(parcels: readonly PlacedParcel[]): number {
+  return parcels.reduce((sum, { byteLength }) => sum + bytesInFile(byteLength), 0)
+}
 
 function isDeparture({ death, remains, revised }: PlacedSettled): boolean {
   return death === undefined && revised === undefined && (remains === undefined || remains.length === 0)

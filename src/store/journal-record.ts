@@ -1,10 +1,11 @@
 /**
  * A record of the journal: what one group of requests brought, as bytes, and back.
  *
- *     magic u32 | checksum u32 | segment f64 | index u32 | head bytes u32 | body bytes u32 | checksum u32 | head, JSON | bodies
+ *     magic u32 | checksum u32 | segment f64 | index u32
+ *     head bytes u32 | body bytes u32 | checksum u32 | head, JSON | bodies
  *
- * Numbers are little-endian. The first checksum is of all behind it but the bodies, the second is of these. A record that was torn by a crash, or that an
- * earlier segment left in the same file, does not match and ends its segment.
+ * Numbers are little-endian. The first checksum is of all behind it but the bodies, the second is of these. A record that
+ * was torn by a crash, or that an earlier segment left in the same file, does not match and ends its segment.
  */
 import { checksum } from './checksum.ts'
 import type { Departure, NumberedParcel } from './messages.ts'

@@ -79,7 +79,7 @@ export function openJournal({ directory, segmentBytes, foldedThrough, onRecord }
   let segment = foldedThrough
   let index = 0
   let position = 0
-  /** For what is looked at and not kept: a segment that is folded would leave all its bytes to the garbage collector. */
+  /** For what is looked at and not kept: a segment that is folded would leave all its bytes to be collected. */
   let scratch = Buffer.alloc(0)
 
   function pathOf(file: number): string {

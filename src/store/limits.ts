@@ -40,6 +40,11 @@ export const DEAD_LETTER_MESSAGE_MAX = 1024
 /** What a held parcel costs beside its bytes: its row, its target there and in the index. */
 export const QUARANTINE_ROW_BYTES = 512
 
+/** What counts towards `storage.quarantine_size`. */
+export function heldCharge(byteLength: number): number {
+  return byteLength + QUARANTINE_ROW_BYTES
+}
+
 /** So many rows of the quarantine expire, or are discarded, in one transaction: others wait for no more than that. */
 export const QUARANTINE_ROWS_MAX = 4096
 
@@ -58,7 +63,7 @@ const JOURNAL_BYTES: number = 64 * MIB
 /** A file of the journal grows by so much: few enough syncs have a size to note, and none has much to write. */
 export const JOURNAL_GROWTH_BYTES: number = 2 * MIB
 
-/** What only the journal holds is known in memory, by so many parcels, and by so many ids of parcels that have left their queue. */
+/** Of what only the journal holds, memory knows so many parcels, and so many ids of parcels that have left their queue. */
 export const PENDING_PARCELS_MAX = 32_768
 export const PENDING_GONE_MAX = 65_536
 
@@ -69,7 +74,7 @@ const PARCEL_OVERHEAD_BYTES = 256
 const DISK_SHARE = 1 / 8
 
 export interface StoreLimits {
-  /** `storage.max_size`: the file and its log together. */
+  /** `storage.max_size`: the file, its log and the journal together. */
   readonly bytesMax: number
   readonly deadLettersBytesMax: number
   readonly quarantineBytesMax: number

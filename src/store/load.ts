@@ -2,21 +2,12 @@
  * Parcels of a queue as they come back, oldest first: those in the tables and those in the journal are one queue.
  */
 import type { Journal } from './journal.ts'
-import type { StoredParcel } from './messages.ts'
+import type { LoadRange, StoredParcel } from './messages.ts'
 import type { Pending } from './pending.ts'
 import type { QueueTables } from './queue-tables.ts'
 
-export interface LoadRange {
-  readonly exporter: string
-  /** Ids in (after, through]. */
-  readonly after: number
-  readonly through: number
-  /** At least one parcel comes, whatever its size. */
-  readonly bytesMax: number
-}
-
 interface Source {
-  readonly queues: QueueTables
+  readonly tables: { readonly queues: QueueTables }
   readonly pending: Pending
   readonly journal: Pick<Journal, 'read'>
 }
@@ -45,7 +36,7 @@ export function loadParcels(
 
 type Ids = Pick<LoadRange, 'after' | 'through'>
 
-function* storedIn({ queues, pending }: Source, exporter: string, ids: Ids): Generator<Loadable> {
+function* storedIn({ tables: { queues }, pending }: Source, exporter: string, ids: Ids): Generator<Loadable> {
   for (const { id, queued } of queues.inQueue(exporter, ids.after, ids.through)) {
     if (pending.isGone(exporter, id)) continue
     yield { id, byteLength: queued.bytes, read: () => queues.read(id, queued) }

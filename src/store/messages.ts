@@ -104,6 +104,7 @@ export interface Departure {
   readonly amounts: readonly (Amount & { readonly outcome: Settlement })[]
 }
 
+/** Parcels that leave one exporter's queue, and what else becomes of them. */
 export interface Settled extends Departure {
   /** Given: the parcels become dead letters. */
   readonly death: Death | undefined
@@ -123,6 +124,16 @@ export interface Revised {
 /** The same on its way to the worker: what remains has ids. */
 export interface PlacedSettled extends Settled {
   readonly remains?: readonly (Remains & { readonly id: number })[]
+}
+
+/** Parcels of a queue, oldest first. */
+export interface LoadRange {
+  readonly exporter: string
+  /** Ids in (after, through]. */
+  readonly after: number
+  readonly through: number
+  /** At least one parcel comes, whatever its size. */
+  readonly bytesMax: number
 }
 
 /** A parcel that comes back from the store. */
@@ -192,14 +203,7 @@ export type Request =
 
 export type Question =
   | { readonly type: 'open' }
-  /** Parcels of a queue with ids in (after, through], oldest first, up to `bytesMax` but at least one. */
-  | {
-      readonly type: 'load'
-      readonly exporter: string
-      readonly after: number
-      readonly through: number
-      readonly bytesMax: number
-    }
+  | (LoadRange & { readonly type: 'load' })
   | { readonly type: 'list'; readonly after: number; readonly countMax: number }
   | { readonly type: 'read'; readonly id: number }
   | { readonly type: 'replay'; readonly ids: readonly number[]; readonly firstId: number }

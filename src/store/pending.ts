@@ -7,7 +7,7 @@
  */
 import type { JournalPlace } from './journal.ts'
 import type { JournalRecord } from './journal-record.ts'
-import { bytesInFile } from './limits.ts'
+import { bytesInFile, heldCharge } from './limits.ts'
 import type { Departure, HeldParcelHead, NumberedParcel } from './messages.ts'
 
 /** A parcel whose bytes are in the journal. */
@@ -27,9 +27,8 @@ export class Pending {
   readonly #parcels = new Map<number, PendingParcel>()
   /** What they may take of the tables' file. */
   bytes = 0
-  /** Of held ones, their own bytes. */
-  heldBytes = 0
-  heldParcels = 0
+  /** What the quarantine is charged for those that are held. */
+  heldCharge = 0
   /** By segment; ids only of parcels that are in the tables. */
   readonly #departures = new Map<number, Departure[]>()
   /** The same ids by exporter. */
@@ -68,18 +67,14 @@ export class Pending {
     this.#parcels.set(id, parcel)
     this.#lastId = Math.max(this.#lastId, id)
     this.bytes += bytesInFile(byteLength)
-    if (held === undefined) return
-    this.heldBytes += byteLength
-    this.heldParcels++
+    if (held !== undefined) this.heldCharge += heldCharge(byteLength)
   }
 
   #remove(parcel: PendingParcel): void {
     const { id, byteLength, held } = parcel
     this.#parcels.delete(id)
     this.bytes -= bytesInFile(byteLength)
-    if (held === undefined) return
-    this.heldBytes -= byteLength
-    this.heldParcels--
+    if (held !== undefined) this.heldCharge -= heldCharge(byteLength)
   }
 
   /** What of it concerns the tables. */

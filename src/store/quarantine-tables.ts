@@ -6,7 +6,7 @@
  * anything runs inside a transaction of its caller.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { QUARANTINE_ROW_BYTES } from './limits.ts'
+import { heldCharge, QUARANTINE_ROW_BYTES } from './limits.ts'
 import type {
   HeldChunk,
   HeldCount,
@@ -103,7 +103,7 @@ export function createQuarantineTables(database: DatabaseSync): QuarantineTables
       const row = deleteRow.get(id)
       if (row === undefined) continue
       deleteContent.run(id)
-      if (knownBytes !== undefined) knownBytes -= numberAt(row, 'bytes') + QUARANTINE_ROW_BYTES
+      if (knownBytes !== undefined) knownBytes -= heldCharge(numberAt(row, 'bytes'))
       const { items, ...kind } = countOf(row)
       const key = `${kind.carriage}\n${kind.reason}\n${kind.family}`
       counts.set(key, { ...kind, items: items + (counts.get(key)?.items ?? 0) })
@@ -123,7 +123,7 @@ export function createQuarantineTables(database: DatabaseSync): QuarantineTables
     hold({ id, items, admittedMs, byteLength }, { target, carriage, family, reason }, bytes) {
       insert.run(id, target, carriage, family, reason, items, byteLength, admittedMs)
       insertContent.run(id, bytes)
-      if (knownBytes !== undefined) knownBytes += byteLength + QUARANTINE_ROW_BYTES
+      if (knownBytes !== undefined) knownBytes += heldCharge(byteLength)
     },
     load({ bytesMax, itemsMax, ...range }) {
       const rows: Row[] = []

@@ -61,10 +61,8 @@ export function createSession(database: DatabaseSync): Session {
   function settle(settled: PlacedSettled, { nowMs, bytesMax }: Parameters<Session['settle']>[1]): number {
     let homeless = 0
     const exporter = queues.exporterId(settled.exporter)
-    for (const id of settled.ids) {
-      if (settled.death !== undefined) deadLetters.bury({ exporter, id, death: settled.death, nowMs })
-      else if (queues.dequeue(exporter, id)) queues.release(id)
-    }
+    if (settled.death === undefined) takeOut(exporter, settled.ids)
+    else for (const id of settled.ids) deadLetters.bury({ exporter, id, death: settled.death, nowMs })
     for (const { death, bytes, ...head } of settled.remains ?? []) {
       const { byteLength } = bytes
       // What goes back to its queue was there before. A dead letter may be of a queue in memory.
@@ -100,9 +98,13 @@ export function createSession(database: DatabaseSync): Session {
   }
 
   function depart(departure: Departure): void {
-    const exporter = queues.exporterId(departure.exporter)
-    for (const id of departure.ids) if (queues.dequeue(exporter, id)) queues.release(id)
+    takeOut(queues.exporterId(departure.exporter), departure.ids)
     queues.count(departure)
+  }
+
+  /** Of an exporter's queue, and of the store where no other wants it. */
+  function takeOut(exporter: number, ids: readonly number[]): void {
+    for (const id of ids) if (queues.dequeue(exporter, id)) queues.release(id)
   }
 
   function foldTarget(read: (parcel: PendingParcel) => Uint8Array): FoldTarget {

@@ -21,7 +21,9 @@ export interface Shelf extends OpenDatabase {
   transact<T>(work: () => T): T
   /** Pages of the tables' file that hold something, outside of a transaction. */
   usedBytes(): number
-  /** Folds all that is held in the journal only. */
+  /** Brings all that only the journal holds into the tables. */
+  fold(): void
+  /** The same, if some of it is held: the quarantine is read and changed in the tables. */
   foldHeld(): void
   close(): void
   /** Closes it with all of it in the tables, and no journal left. */
@@ -50,7 +52,7 @@ export function openShelf({ directory, division, clock }: ShelfOptions): Shelf {
       onRecord: (record, place) => pending.take(record, place),
     })
     const shelf = assemble({ opened, tables, journal, pending, segmentBytes })
-    if (pending.lastSegment !== undefined) shelf.transact(() => {})
+    if (pending.lastSegment !== undefined) shelf.fold()
     return shelf
   } catch (error) {
     // It is tried again and again: nothing of a failed try may stay open.
@@ -109,6 +111,10 @@ function assemble({ opened, tables, journal, pending, segmentBytes }: Parts): Sh
     return result
   }
 
+  function fold(): void {
+    transact(() => {})
+  }
+
   function close(): void {
     journal.close()
     closeQuietly(opened.database)
@@ -116,16 +122,16 @@ function assemble({ opened, tables, journal, pending, segmentBytes }: Parts): Sh
 
   return {
     ...opened,
-    ...{ tables, journal, pending, note, transact, close },
+    ...{ tables, journal, pending, note, transact, fold, close },
     usedBytes() {
       usedBytes ??= tables.usedBytes()
       return usedBytes
     },
     foldHeld() {
-      if (pending.heldParcels > 0) transact(() => {})
+      if (pending.heldCharge > 0) fold()
     },
     finish() {
-      transact(() => {})
+      fold()
       journal.remove()
       close()
     },

@@ -25,6 +25,7 @@ import type {
   DeadLetter,
   ExporterAccount,
   Failure,
+  LoadRange,
   ParcelHead,
   PlacedParcel,
   PlacedSettled,
@@ -78,13 +79,7 @@ export interface Store {
    */
   append(parcels: readonly NewParcel[], released?: ReleasedRange): Promise<readonly number[]>
   settle(settled: Settled): void
-  /** Parcels of a queue with ids in (after, through], oldest first: up to `bytesMax`, but at least one. */
-  load(range: {
-    readonly exporter: string
-    readonly after: number
-    readonly through: number
-    readonly bytesMax: number
-  }): Promise<readonly StoredParcel[]>
+  load(range: LoadRange): Promise<readonly StoredParcel[]>
   readonly deadLetters: DeadLetters
   readonly quarantine: Quarantine
   /** Why appends are refused just now; undefined while they are not. */
@@ -298,7 +293,7 @@ export function createStore({ directory, limits, exporters, onEvent }: StoreOpti
     return answer.accounts
   }
 
-  async function load(range: Parameters<Store['load']>[0]): Promise<readonly StoredParcel[]> {
+  async function load(range: LoadRange): Promise<readonly StoredParcel[]> {
     const answer = await ask({ type: 'load', ...range })
     if (answer.type !== 'parcels') throw unasked()
     return answer.parcels

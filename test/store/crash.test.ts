@@ -1,13 +1,13 @@
 /** Killed at any moment, the store holds every parcel that it acknowledged; and no acknowledgement precedes its sync. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { RECORD_HEAD_BYTES, readRecordHead } from '../../src/store/journal-record.ts'
-import { newStore, numbersIn } from './support.ts'
+import { copyStore, newStore, numbersIn, storeFilesIn } from './support.ts'
 
 const appender = fileURLToPath(new URL('./appender.ts', import.meta.url))
 const killsMax = 20
@@ -128,8 +128,7 @@ t.test(
   async (t) => {
     const directory = t.testdir({ copy: {} })
     const { acknowledged } = await appendAndKill(directory, { size: 12_000, appenders: 8, ms: 50 })
-    const names = readdirSync(directory).filter((name) => /^laneway\.(?:db|db-wal|journal-\d)$/.test(name))
-    const journals = names.filter((name) => name.includes('journal'))
+    const journals = storeFilesIn(directory).filter((name) => name.includes('journal'))
     t.equal(journals.length, 1, 'so little is in one file')
     const [journal] = journals
     const whole = readFileSync(join(directory, journal))
@@ -143,7 +142,7 @@ t.test(
       ['its head', (ends.at(-2) ?? 0) + 40],
       ['all of it', ends.at(-2) ?? 0],
     ] as const) {
-      for (const name of names) copyFileSync(join(directory, name), join(copy, name))
+      copyStore(directory, copy)
       // What was there before the write: zeros, or an older segment.
       writeFileSync(join(copy, journal), Buffer.from(whole).fill(cut === 'its bodies' ? 0x5a : 0, at))
       const store = newStore(t, copy)

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import {
   chmodSync,
   closeSync,
-  copyFileSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -25,7 +24,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { SCHEMA_VERSION } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
-import { newStore, numbersIn, parcelOf, sentOf } from './support.ts'
+import { copyStore, newStore, numbersIn, parcelOf, sentOf } from './support.ts'
 
 const MIB = 1024 * 1024
 const appender = fileURLToPath(new URL('./appender.ts', import.meta.url))
@@ -265,8 +264,7 @@ t.test(
     await first.open()
     const sizes = Array.from({ length: 40 }, (_, number) => parcelOf(number, { size: 40_000 }))
     for (const parcel of sizes) await first.append([parcel])
-    for (const name of readdirSync(before).filter((one) => one.startsWith('laneway.')))
-      copyFileSync(join(before, name), join(directory, name))
+    copyStore(before, directory)
     const filler = openSync(join(directory, 'filler'), 'w')
     t.throws(() => {
       for (;;) writeSync(filler, Buffer.alloc(4096))

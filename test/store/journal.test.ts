@@ -3,24 +3,14 @@
  * queue holds what was appended and not settled. A crash is a copy of the folder while the store is open.
  */
 import { strictEqual } from 'node:assert/strict'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { StoreLimits } from '../../src/store/limits.ts'
 import { createStore, type Store } from '../../src/store/store.ts'
-import { deathOf, LIMITS, newStore, numberOf, numbersIn, parcelOf, sentOf } from './support.ts'
+import { copyStore, deathOf, LIMITS, newStore, numberOf, numbersIn, parcelOf, sentOf } from './support.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -32,14 +22,6 @@ function crashed(t: Test, directory: string): string {
   const copy = join(t.testdirName, `crash-${readdirSync(t.testdirName).length}`)
   copyStore(directory, copy)
   return copy
-}
-
-function copyStore(directory: string, copy: string): void {
-  mkdirSync(copy)
-  for (const name of readdirSync(directory)) {
-    if (/^laneway\.(?:db|db-wal|journal-\d)$/.test(name))
-      copyFileSync(join(directory, name), join(copy, name))
-  }
 }
 
 function journalsIn(directory: string): readonly string[] {

@@ -2,6 +2,8 @@
  * What the store's tests share: parcels whose bytes tell their own number, and a store that is closed at the end.
  */
 
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { StoreLimits } from '../../src/store/limits.ts'
 import type { Settled, StoreEvent } from '../../src/store/messages.ts'
 import { createStore, type NewParcel, type Store } from '../../src/store/store.ts'
@@ -60,6 +62,16 @@ export function deathOf(exporter: string, ids: readonly number[], message = 'no'
     amounts: [{ outcome: 'dead', items: ids.length, bytes: ids.length }],
     death: { status: 400, message },
   }
+}
+
+/** The files that hold what is stored, and not the lock: as a crash leaves them. */
+export function storeFilesIn(directory: string): readonly string[] {
+  return readdirSync(directory).filter((name) => /^laneway\.(?:db|db-wal|journal-\d)$/.test(name))
+}
+
+export function copyStore(directory: string, copy: string): void {
+  mkdirSync(copy, { recursive: true })
+  for (const name of storeFilesIn(directory)) copyFileSync(join(directory, name), join(copy, name))
 }
 
 export interface OpenStore extends Store {
