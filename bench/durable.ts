@@ -23,6 +23,8 @@ const HERE = import.meta.dirname
 const SENDERS = [1, 8, 64]
 const MODE_BODIES = ['logs512', 'traces512', 'logs16']
 const LATENCY_BODY = 'logs16'
+/** Until V8 has compiled what is hot: before that its compiler, on the same core, is most of the tail. */
+const LATENCY_WARM_UP_MS = 12_000
 const RELEASE_BODIES = ['logs512', 'logs16']
 const RELEASE_ITEMS = 100_000
 
@@ -112,15 +114,16 @@ function collectorDisk(binary: string): Subject {
 async function measureLatency(body: Body): Promise<string> {
   const rows: string[][] = []
   for (const senders of SENDERS) {
-    const durationMs = options.quick ? 1000 : 3000
+    const durationMs = options.quick ? 1000 : 5000
+    const warmUpMs = options.quick ? 1000 : LATENCY_WARM_UP_MS
     const bare = await bareSyncs(body, senders, durationMs)
     const row = [String(senders), milliseconds(bare)]
     for (const subject of subjects) {
       const sink = await startSink()
       const running = await startSubject(subject, sink.port)
-      const load = { port: running.port, body, connections: senders, durationMs, ratePerSecond: undefined }
-      await runLoad(load)
-      const result = await runLoad(load)
+      const load = { port: running.port, body, connections: senders, ratePerSecond: undefined }
+      await runLoad({ ...load, durationMs: warmUpMs })
+      const result = await runLoad({ ...load, durationMs })
       row.push(`${milliseconds(result)} (${(result.p99Ms / bare.p99Ms).toFixed(1)} ×)`)
       await running.stop()
       sink.close()

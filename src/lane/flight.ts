@@ -1,8 +1,9 @@
 /** The entries of one queue that are being delivered, and what they charge. */
+import { Bag } from '../bag.ts'
 import type { QueueEntry } from './waiting.ts'
 
 export class Flight {
-  readonly #entries = new Set<QueueEntry>()
+  readonly #entries = new Bag<QueueEntry>()
   chargedBytes = 0
 
   add(entry: QueueEntry): void {

@@ -316,9 +316,9 @@ export class ExporterQueue implements DeskQueue, LiveQueue {
     return !this.hasBacklog && this.#memoryBytes + memoryBytesOf(parcel) <= MEMORY_BYTES_MAX
   }
 
-  #wait(entry: Omit<QueueEntry, 'sequence'>): void {
+  #wait(entry: Omit<QueueEntry, 'sequence' | 'at'>): void {
     this.#memoryBytes += memoryBytesOf(entry.parcel)
-    this.#waiting.push({ ...entry, sequence: this.#sequence++ })
+    this.#waiting.push({ ...entry, sequence: this.#sequence++, at: -1 })
   }
 
   /** Reads the backlog back as memory becomes free, ahead of its turn. */

@@ -2,13 +2,15 @@
  * The parcels of a queue that wait in memory: first in, first out, by signal, since only parcels of one signal can be
  * joined. Which signal is next is decided by the oldest parcel. It counts what it holds, and knows nothing of the rest.
  */
+import type { Placed } from '../bag.ts'
 import type { Parcel } from '../otlp/parcel.ts'
 import { SIGNALS, type Signal } from '../otlp/signal.ts'
 import { countForBatch } from './batch.ts'
 import { Fifo } from './fifo.ts'
 import type { Ticket } from './ticket.ts'
 
-export interface QueueEntry {
+/** Its place is in the flight. */
+export interface QueueEntry extends Placed {
   readonly parcel: Parcel
   readonly chargedBytes: number
   readonly sequence: number

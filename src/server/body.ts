@@ -6,6 +6,7 @@
  * caller answers and decides how much of the rest to take off it.
  */
 import type { IncomingMessage } from 'node:http'
+import { Bag, type Placed } from '../bag.ts'
 import { type Body, Gathering, type GatherOptions } from './gathering.ts'
 
 /** A body under way must bring at least `SLOW_BYTES_MIN` in every window of this length. */
@@ -15,7 +16,7 @@ export const SLOW_BYTES_MIN: number = 10 * 1024
 export type BodyOutcome = Body | 'too_large' | 'full' | 'slow' | 'malformed' | 'aborted'
 
 /** One body under way. */
-interface Reading {
+interface Reading extends Placed {
   readonly source: IncomingMessage
   readonly gathering: Gathering
   /** What had come at the last look; -1 before the first. */
@@ -36,7 +37,7 @@ export function createBodyReader(options: {
   readonly slowWindowMs: number
   readonly slowBytesMin: number
 }): BodyReader {
-  const underWay = new Set<Reading>()
+  const underWay = new Bag<Reading>()
   const timer = setInterval(cutSlow, options.slowWindowMs)
   timer.unref()
 
@@ -52,7 +53,7 @@ export function createBodyReader(options: {
   function read(source: IncomingMessage, gather: GatherOptions): Promise<BodyOutcome> {
     return new Promise((resolve) => {
       const gathering = new Gathering(gather)
-      const reading: Reading = { source, gathering, bytesSeen: -1, fail }
+      const reading: Reading = { source, gathering, bytesSeen: -1, fail, at: -1 }
       underWay.add(reading)
 
       function add(chunk: Uint8Array): void {

@@ -11,6 +11,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Bag, type Placed } from '../bag.ts'
 import type { ReceiverConfig } from '../config/config.ts'
 import type { Emit } from '../telemetry/events.ts'
 import { type Refusal, rawRefusal, refuse } from './answer.ts'
@@ -65,6 +66,12 @@ export interface ReceiverOptions {
   readonly limits?: Partial<ReceiverLimits>
 }
 
+/** A request that waits for its answer. `arrival` counts up. */
+interface Unanswered extends Placed {
+  readonly response: ServerResponse
+  readonly arrival: number
+}
+
 export interface Receiver {
   /** Resolves to the addresses, as `http://127.0.0.1:4318` or `unix:///path`. */
   listen(): Promise<readonly string[]>
@@ -87,7 +94,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   const reader = createBodyReader(limits)
   const gate = createGate(INFLATIONS_MAX)
   let cors = createCors(config.corsAllowedOrigins)
-  const inHand = new Set<ServerResponse>()
+  const inHand = new Bag<Unanswered>()
+  let arrivals = 0
   let servers: readonly Server[] = []
   let stopping = false
   let lastRequestAtMs = 0
@@ -96,11 +104,12 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
   async function serve(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
     lastRequestAtMs = clock()
-    inHand.add(response)
+    const unanswered = { response, arrival: arrivals++, at: -1 }
+    inHand.add(unanswered)
     try {
       await serveExport(premises, request, response, route)
     } finally {
-      inHand.delete(response)
+      inHand.delete(unanswered)
     }
   }
 
@@ -144,12 +153,11 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       return
     }
     if (reader.failOn(socket, refusal.status === 408 ? 'slow' : 'malformed')) return
-    const before = [...inHand].filter(
-      (response) => response.socket === socket || response.req.socket === socket,
-    )
-    const last = before.at(-1)
+    const [last] = [...inHand]
+      .filter(({ response }) => response.socket === socket || response.req.socket === socket)
+      .sort((one, other) => other.arrival - one.arrival)
     if (last === undefined) socket.end(rawRefusal(refusal))
-    else last.once('finish', () => socket.end(rawRefusal(refusal)))
+    else last.response.once('finish', () => socket.end(rawRefusal(refusal)))
     const { status: code, reason } = refusal
     emit({ type: 'request_answered', signal: 'unknown', code, reason, durationMs: 0 })
   }

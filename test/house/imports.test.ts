@@ -30,13 +30,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'reload.ts': ['config', 'errors.ts'],
   'findings-keeper.ts': ['store', 'telemetry'],
   'pipeline.ts': ['otlp', 'policy', 'telemetry', 'errors.ts'],
-  lane: ['lane', 'otlp', 'store', 'telemetry', 'errors.ts'],
-  server: ['server', 'otlp', 'telemetry', 'errors.ts'],
+  lane: ['lane', 'otlp', 'store', 'telemetry', 'bag.ts', 'errors.ts'],
+  server: ['server', 'otlp', 'telemetry', 'bag.ts', 'errors.ts'],
   config: ['config', 'policy', 'otlp', 'errors.ts'],
   policy: ['policy', 'otlp', 'errors.ts'],
   store: ['store', 'errors.ts'],
   otlp: ['otlp', 'errors.ts'],
   telemetry: ['telemetry', 'errors.ts'],
+  'bag.ts': [],
   'errors.ts': [],
 }
 
