@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createBodies } from './bodies.ts'
 import { type LoadResult, runLoad } from './loader.ts'
 import { claimLoaderCore } from './machine.ts'
+import { median } from './report.ts'
 import { startSink } from './sink.ts'
 import { LANEWAY_CONFIGS, lanewayCommand, startSubject } from './subjects.ts'
 
@@ -56,8 +57,7 @@ try {
     print(`${await changes.stop()} reloads`, changing)
     ratios.push(changing.p99Ms / quiet.p99Ms)
   }
-  const median = ratios.toSorted((one, other) => one - other)[ROUNDS >> 1]
-  console.log(`p99 with reloads beside without, median of ${ROUNDS}: ${median.toFixed(2)}`)
+  console.log(`p99 with reloads beside without, median of ${ROUNDS}: ${median(ratios).toFixed(2)}`)
 } finally {
   await subject.stop()
   sink.close()

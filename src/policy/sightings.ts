@@ -9,6 +9,7 @@
 import { MalformedRequest, TooLarge } from '../errors.ts'
 import type { Viewed } from '../otlp/copy.ts'
 import type { Sighting } from '../telemetry/doubles.ts'
+import { textAt } from './family.ts'
 import { EVENT_PLAN, LOG_RECORD_PLAN, SPAN_FACTS_PLAN } from './plan.ts'
 import type { RehomedEvent } from './rehome/event.ts'
 import { spanIdBytes, traceIdBytes } from './rehome/field.ts'
@@ -53,7 +54,7 @@ class Seen implements Sighting {
   }
 
   eventName(): string {
-    return Buffer.from(this.#bytes.subarray(this.#nameStart, this.#nameEnd)).toString('utf8')
+    return textAt(this.#bytes, this.#nameStart, this.#nameEnd)
   }
 }
 

@@ -149,11 +149,11 @@ export function createEngine(options: EngineOptions): Engine {
       const charged = tables.quarantine.chargedBytes() + pending.heldCharge
       if (charged + charge > limits.quarantineBytesMax) return false
     }
-    return isOnDisk(open, bytes)
+    return hasDiskRoom(open, bytes)
   }
 
   /** Whether the disk has room for so much; it is asked where what it said last does not do. */
-  function isOnDisk(open: Shelf, bytes: number): boolean {
+  function hasDiskRoom(open: Shelf, bytes: number): boolean {
     if (bytes > diskBytes) diskBytes = roomOn(open)
     return bytes <= diskBytes
   }
@@ -170,7 +170,7 @@ export function createEngine(options: EngineOptions): Engine {
       return appends.map(({ parcels, released }) => {
         const bytes = fileBytesOf(parcels)
         if (bytes > freeBytes) return refused(storageError('size', directory))
-        if (!isOnDisk(open, bytes)) return refused(noteLowDisk())
+        if (!hasDiskRoom(open, bytes)) return refused(noteLowDisk())
         if (released !== undefined && !open.tables.quarantine.release(released))
           return refused(storageError('gone', directory))
         freeBytes -= bytes

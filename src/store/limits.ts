@@ -40,7 +40,7 @@ export const DEAD_LETTER_MESSAGE_MAX = 1024
 /** What a held parcel costs beside its bytes: its row, its target there and in the index. */
 export const QUARANTINE_ROW_BYTES = 512
 
-/** What counts towards `storage.quarantine_size`. */
+/** What a held parcel counts for towards `storage.quarantine_max_size`. */
 export function heldCharge(byteLength: number): number {
   return byteLength + QUARANTINE_ROW_BYTES
 }

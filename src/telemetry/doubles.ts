@@ -20,7 +20,7 @@ export interface Sighting {
 /** Two of an event within this time are one event. */
 export const DOUBLED_WITHIN_MS = 60_000
 /** Events remembered: each may stand in any slot of one set, and the oldest of a full set goes. */
-export const SETS = 2048
+const SETS = 2048
 export const SLOTS_OF_SET = 4
 
 export interface Doubles {
@@ -40,25 +40,32 @@ export function createDoubles(): Doubles {
     return sightings.filter((sighting) => isDouble(sighting, nowMs)).map(findingOf)
   }
 
-  function isDouble({ isRehomed, family, high, low }: Sighting, nowMs: number): boolean {
-    const carriage = isRehomed ? 1 : 0
-    const first = (low & (SETS - 1)) * SLOTS_OF_SET
+  /** Remembers it, in the slot where it stands, or else in the place of the oldest of its set. */
+  function isDouble(sighting: Sighting, nowMs: number): boolean {
+    const slot = slotOf(sighting)
+    const carriage = sighting.isRehomed ? 1 : 0
+    const isOther = holds(slot, sighting) && carriages[slot] !== carriage
+    const isDoubled = isOther && nowMs - times[slot] <= DOUBLED_WITHIN_MS
+    highs[slot] = sighting.high
+    lows[slot] = sighting.low
+    families[slot] = sighting.family
+    carriages[slot] = carriage
+    times[slot] = nowMs
+    return isDoubled
+  }
+
+  function slotOf(sighting: Sighting): number {
+    const first = (sighting.low & (SETS - 1)) * SLOTS_OF_SET
     let oldest = first
     for (let slot = first; slot < first + SLOTS_OF_SET; slot++) {
-      if (highs[slot] === high && lows[slot] === low && families[slot] === family) {
-        const isOther = carriages[slot] !== carriage && nowMs - times[slot] <= DOUBLED_WITHIN_MS
-        carriages[slot] = carriage
-        times[slot] = nowMs
-        return isOther
-      }
+      if (holds(slot, sighting)) return slot
       if (times[slot] < times[oldest]) oldest = slot
     }
-    highs[oldest] = high
-    lows[oldest] = low
-    families[oldest] = family
-    carriages[oldest] = carriage
-    times[oldest] = nowMs
-    return false
+    return oldest
+  }
+
+  function holds(slot: number, { family, high, low }: Sighting): boolean {
+    return highs[slot] === high && lows[slot] === low && families[slot] === family
   }
 
   return { note }
