@@ -40,7 +40,7 @@ const framesMax = 256
 /** Recordings that wait to be used again, and how large one may be: a hostile request does not keep its memory. */
 const sparesMax = 2
 const opsKeptMax = (1 << 16) * STRIDE
-const literalsKeptMax = 1 << 18
+const literalsKeptMax = 1 << 20
 
 /** What a recording is kept in. A large one costs page faults, so it is used again when its splice was written. */
 interface Tape {
@@ -148,6 +148,13 @@ export class Edits {
     const literals = this.#literals
     literals.bytes[at] = tag
     copyRange(bytes, from, to, literals, writeVarint(size, literals.bytes, at + 1))
+    this.#put(start, end, at)
+  }
+
+  /** Puts `bytes[from, to)`, whole fields, where `[start, end)`, whole fields of the innermost frame, was. */
+  putFields(start: number, end: number, bytes: Uint8Array, from: number, to: number): void {
+    const at = this.#reserve(to - from)
+    this.#literals.bytes.set(bytes.subarray(from, to), at)
     this.#put(start, end, at)
   }
 

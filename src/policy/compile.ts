@@ -14,6 +14,7 @@ import type { PolicyLane } from './lane.ts'
 import { Memory } from './memory.ts'
 import { didYouMean } from './nearest.ts'
 import { parseTargetPath } from './path.ts'
+import { createSpanKernel, type SpanKernel } from './span-kernel.ts'
 import { TargetReader } from './target.ts'
 import { lanesMax, Verdicts } from './verdict.ts'
 import { Workspace } from './workspace.ts'
@@ -34,6 +35,8 @@ export interface Policy {
   /** Whether some rule asks what an event is called. */
   readonly readsEventNames: boolean
   readonly workspace: Workspace
+  /** The fast way for spans; undefined if the policy has none. Made when it is first asked for. */
+  readonly spanKernel: () => SpanKernel | undefined
 }
 
 /** Words of the ledger and of selectors, which no family may take for a name. */
@@ -82,6 +85,8 @@ export function compilePolicy(
   }
   // A field policy may call an event by its `event.name`, whatever its lines ask for.
   const readsEventNames = lanes.some(({ accept, fields }) => fields.isActive || accept.some(asksEventName))
+  const asksEventNames = lanes.some(({ accept, fields }) => fields.asksEventName || accept.some(asksEventName))
+  let spanKernel: { readonly made: SpanKernel | undefined } | undefined
   const policy: Policy = {
     digest: digestOf(spec),
     lanes,
@@ -92,6 +97,10 @@ export function compilePolicy(
     rehomes: spec.rehome.toLogs || spec.rehome.toTraces,
     readsEventNames,
     workspace: new Workspace(lanes, targets, { hashKey, readsEventNames }),
+    spanKernel: () => {
+      spanKernel ??= { made: createSpanKernel(policy, asksEventNames) }
+      return spanKernel.made
+    },
   }
   return { policy: Object.freeze(policy), problems }
 }

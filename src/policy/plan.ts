@@ -114,8 +114,8 @@ export const EVENT_PLAN: Plan = plan('span_event', {
   fallbackName: 'event',
 })
 
-const LINK_PLAN = plan('span_link', { attributes: 4, count: 5, texts: { 3: '@trace_state' } })
-const STATUS_PLAN = plan('span', { texts: { 2: '@status.message' } })
+export const LINK_PLAN: Plan = plan('span_link', { attributes: 4, count: 5, texts: { 3: '@trace_state' } })
+export const STATUS_PLAN: Plan = plan('span', { texts: { 2: '@status.message' } })
 
 export const SPAN_PLAN: Plan = plan('span', {
   attributes: 9,

@@ -25,6 +25,7 @@ import { LOG_RECORD_PLAN, METRIC_PLAN, type Plan } from './plan.ts'
 import { Rehoming } from './rehoming.ts'
 import { type RoutedParcel, type Routing, tallyOf } from './routing.ts'
 import { sightEvent, sightRecord } from './sightings.ts'
+import type { RunHost, SpanKernel } from './span-kernel.ts'
 import type { TargetReader } from './target.ts'
 import { targetBytes } from './target-bytes.ts'
 import type { Verdict } from './verdict.ts'
@@ -78,6 +79,7 @@ class Walk {
   readonly #fields: FieldPass
   readonly #rehoming: Rehoming
   readonly #holding: Holding
+  readonly #kernel: SpanKernel | undefined
   /** Index of the current resource in the scan. */
   #resource = 0
   #isCanonicalRequest: boolean | undefined
@@ -110,6 +112,9 @@ class Walk {
     }
     this.#rehoming = new Rehoming(request, this.#others, policy.workspace, this.#fields, listener)
     this.#holding = new Holding(request, policy.workspace)
+    const isKernels = signal === 'traces' && only === undefined && listener === undefined && !isHeld
+    this.#kernel = isKernels ? policy.spanKernel() : undefined
+    this.#kernel?.begin(request)
   }
 
   run(): Routing {
@@ -175,7 +180,7 @@ class Walk {
         this.#logRecords(scope)
         break
       case 'traces':
-        for (let item = first; item < last; item++) this.#span(item, scope)
+        this.#spans(first, last, scope)
         break
       case 'metrics':
         this.#metrics(first, last)
@@ -247,6 +252,27 @@ class Walk {
   }
 
   // Spans and their events.
+
+  /** The spans `[first, last)`: as many as can be by the kernel, the others one by one. */
+  #spans(first: number, last: number, scope: number): void {
+    const kernel = this.#kernel
+    for (let item = first; item < last; item++) {
+      if (kernel !== undefined) {
+        const wanted = this.#policy.rehomes ? this.#policy.workspace.sightings.wanted : 0
+        item = kernel.take(item, last, scope, wanted, this.#runHost)
+      }
+      if (item < last) this.#span(item, scope)
+    }
+  }
+
+  readonly #runHost: RunHost = {
+    reaches: (offset) => this.#fields.scopeBefore(offset),
+    moves: (start, end) => this.#rehoming.spanEvents(this.#policy.spanEventTarget, start, end),
+    sights: (start, end) => {
+      const { workspace } = this.#policy
+      if (workspace.sightings.asksNative()) sightEvent(workspace, 0, { start, end })
+    },
+  }
 
   #span(item: number, scope: number): void {
     const { spanTarget, workspace, verdicts } = this.#policy

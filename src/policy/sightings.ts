@@ -83,6 +83,11 @@ export class Sightings {
     return this.#natives++ < NATIVES_MAX
   }
 
+  /** How many native events are still to be looked at. */
+  get wanted(): number {
+    return Math.max(0, NATIVES_MAX - this.#natives)
+  }
+
   record(isRehomed: boolean, family: string, record: RehomedRecord): void {
     this.#note(isRehomed, family, record)
   }

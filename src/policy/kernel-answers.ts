@@ -1,0 +1,265 @@
+/**
+ * What the policy says of targets, names and keys, told to the kernel when it asks. The kernel remembers, and decides
+ * nothing.
+ *
+ *     an event of target T by path P, called N?   ─► decision, verdict, contexts ─► judgment
+ *     key K in context C?                         ─► action of the field policy  ─► a byte
+ *
+ * What takes more than to leave, remove or count is odd: the general way does it, for the item that it is about.
+ */
+import type { Policy } from './compile.ts'
+import type { Subject } from './decide.ts'
+import { type ByteString, latin1 } from './family.ts'
+import { keyOf } from './field-pass.ts'
+import type { FieldAction, FieldContext, PlaceContexts } from './fields.ts'
+import type { Kernel } from './kernel.ts'
+import type { LaneRecord } from './lane-record.ts'
+import type { Place } from './place.ts'
+import { EVENT_PLAN, LINK_PLAN, MESSAGE, type Plan, SPAN_PLAN, STATUS_PLAN } from './plan.ts'
+import type { TargetReader } from './target.ts'
+import type { Verdict } from './verdict.ts'
+
+// Numbers that both sides know; `kernel/layout.ts` says what they mean.
+const FIELD_NAME = 16
+const FIELD_LINK = 17
+const FIELD_STATUS = 18
+const FIELD_FAR = 19
+const FIELD_ODD = 20
+const ROLE_EVENT_NAME = 128
+const PATH_ATTRIBUTE = 1
+const PATH_SCOPE_NAME = 2
+const ACTION_LEAVE = 1
+const ACTION_REMOVE = 2
+const ACTION_ODD = 3
+const ACTION_SHORT = 8
+const JUDGED_NATIVE = 1 << 20
+const JUDGED_DROPPED = 1 << 21
+const JUDGED_MOVED = 1 << 22
+const JUDGED_ODD = 1 << 23
+const JUDGED = 1 << 24
+const ASK_SPAN = 0
+const ASK_ACTION = 2
+
+const WORD_BYTES_MAX = 127
+const PATHS_MAX = 8
+const CONTEXTS_MAX = 128
+const VERDICTS_MAX = 4096
+/** Longest string that a `truncate` leaves and that fits in an action. */
+const shortMax = 255 - ACTION_SHORT
+
+/** The kinds of messages, as the kernel numbers them. */
+const PLANS: readonly Plan[] = [SPAN_PLAN, EVENT_PLAN, LINK_PLAN, STATUS_PLAN]
+
+/** Wire types that nothing valid has. */
+const oddWireTypes: ReadonlySet<number> = new Set([3, 4, 6, 7])
+
+/** Whether the kernel can read targets as `reader` does. */
+export function isKnownReader({ paths, usesResource, ownKeys }: TargetReader): boolean {
+  const isPlain = paths.every(({ except, ownKeyBytes }) => except.size === 0 && ownKeyBytes.length <= WORD_BYTES_MAX)
+  return !usesResource && paths.length <= PATHS_MAX && isPlain && new Set(ownKeys).size === ownKeys.length
+}
+
+export class KernelAnswers {
+  readonly #kernel: Kernel
+  readonly #policy: Policy
+  readonly #record: LaneRecord
+  /** By plan; links and the status have no target. */
+  readonly #readers: readonly TargetReader[]
+  readonly #asksNames: boolean
+  readonly #forget: () => void
+  readonly #wordOf: (start: number, length: number) => number
+  readonly #putJudgment: (...values: readonly number[]) => number
+  readonly #tables: Readonly<Record<'roles' | 'roleLengths' | 'actions' | 'texts' | 'words' | 'lengths', number>>
+  readonly #scratch: number
+  readonly #wordBits: number
+  /** By number, and by themselves. A span's is followed by that of its links. */
+  readonly #contexts: FieldContext[] = []
+  readonly #numbers = new Map<FieldContext, number>()
+  /** The verdicts that the kernel may have counted. */
+  readonly verdicts: Verdict[] = []
+
+  constructor(kernel: Kernel, policy: Policy, record: LaneRecord, asksNames: boolean) {
+    this.#kernel = kernel
+    this.#policy = policy
+    this.#record = record
+    this.#readers = [policy.spanTarget, policy.spanEventTarget]
+    this.#asksNames = asksNames
+    this.#forget = kernel.call('forget')
+    this.#wordOf = kernel.call('wordOf')
+    this.#putJudgment = kernel.call('putJudgment')
+    this.#tables = {
+      roles: kernel.constant('ROLES'),
+      roleLengths: kernel.constant('ROLE_LENGTHS'),
+      actions: kernel.constant('ACTIONS'),
+      texts: kernel.constant('TEXTS'),
+      words: kernel.constant('WORD_BYTES'),
+      lengths: kernel.constant('WORD_LENGTHS'),
+    }
+    this.#scratch = kernel.constant('OUT')
+    this.#wordBits = kernel.constant('WORD_BITS')
+    this.#putPlans()
+    kernel.call('configure')(record.editsFields ? 1 : 0, asksNames ? 1 : 0)
+    this.forget()
+  }
+
+  /** Starts anew: no word is known but those that have a role. */
+  forget(): void {
+    this.#forget()
+    this.#contexts.length = 0
+    this.#numbers.clear()
+    const { bytes } = this.#kernel
+    const { roles, roleLengths } = this.#tables
+    this.#readers.forEach(({ paths }, plan) => {
+      const put = (key: Uint8Array, role: number): void => {
+        const at = roles + ((plan << this.#wordBits) | this.word(key, 0, key.length))
+        bytes[at] |= role
+        bytes[roleLengths + plan * 128 + key.length] = 1
+      }
+      paths.forEach(({ kind, ownKeyBytes }, index) => {
+        if (kind === 'attribute') put(ownKeyBytes, index + 1)
+      })
+      if (PLANS[plan] === EVENT_PLAN && this.#policy.readsEventNames) put(Buffer.from('event.name'), ROLE_EVENT_NAME)
+    })
+  }
+
+  /** The word of a text in `[start, end)`, up to WORD_BYTES_MAX bytes; below 0 if there is no room for it. Between runs only. */
+  word(bytes: Uint8Array, start: number, end: number): number {
+    this.#kernel.bytes.set(bytes.subarray(start, end), this.#scratch)
+    return this.#wordOf(this.#scratch, end - start)
+  }
+
+  /** Answers what the kernel asks; false if it cannot be told: the item is odd. */
+  answer(asked: number, first: number, second: number, third: number): boolean {
+    if (asked === ASK_ACTION) {
+      const context = this.#contexts[first]
+      this.#kernel.bytes[this.#tables.actions + ((first << this.#wordBits) | second)] = codeOf(context.named(this.#text(second)))
+      return true
+    }
+    const judgment = asked === ASK_SPAN ? this.#judgeSpan(first, second) : this.#judgeEvent(first, second, third)
+    if (judgment === undefined) return false
+    this.#putJudgment(asked, first, second, third, judgment | JUDGED)
+    return true
+  }
+
+  #judgeSpan(target: number, path: number): number | undefined {
+    const { decider, spanTarget } = this.#policy
+    const { verdict } = decider.decide(this.#subject(target), 'span')
+    if (verdict === undefined || (verdict.native & this.#record.bit) === 0) return JUDGED_ODD
+    const contexts = this.#contextsOf(verdict.family, [], keyOf(spanTarget, path))
+    return this.#judgment(verdict, [contexts.span, contexts.span_link], ['span', 'span_link'])
+  }
+
+  #judgeEvent(target: number, path: number, name: number): number | undefined {
+    const { decider, spanEventTarget } = this.#policy
+    const subject = this.#subject(target)
+    const names = name === 0 ? [] : [this.#text(name)]
+    let isSettled = subject.findings.length === 0
+    const decision = decider.decide(subject, 'span_event')
+    const verdict =
+      decision.verdict ??
+      decision.ask({
+        eventNames: () => names,
+        resourceValues: () => {
+          isSettled = false
+          return []
+        },
+      })
+    if (verdict.outcome === 'quarantined' || verdict.carried !== 0 || !isSettled) return JUDGED_ODD
+    const context = this.#contextsOf(verdict.family, names, keyOf(spanEventTarget, path)).span_event
+    const isRenamed = context.name.removes && context.eventName.changes.length > 0
+    return isRenamed ? JUDGED_ODD : this.#judgment(verdict, [context], ['span_event'])
+  }
+
+  /** Undefined if there is no room for the contexts, which are all forgotten then. */
+  #judgment(verdict: Verdict, contexts: readonly FieldContext[], places: readonly Place[]): number | undefined {
+    if (verdict.id >= VERDICTS_MAX) return JUDGED_ODD
+    const context = this.#record.editsFields ? this.#number(contexts, places) : 0
+    if (context === undefined) return undefined
+    if (!this.verdicts.includes(verdict)) this.verdicts.push(verdict)
+    const isNative = (verdict.native & this.#record.bit) !== 0
+    const flags =
+      (isNative ? JUDGED_NATIVE : 0) |
+      (verdict.outcome === 'dropped' ? JUDGED_DROPPED : 0) |
+      (verdict.rehomed === 0 ? 0 : JUDGED_MOVED)
+    return flags | (verdict.id << 8) | context
+  }
+
+  #number(contexts: readonly FieldContext[], places: readonly Place[]): number | undefined {
+    const known = this.#numbers.get(contexts[0])
+    if (known !== undefined) return known
+    const first = this.#contexts.length
+    if (first + contexts.length > CONTEXTS_MAX) {
+      this.forget()
+      return undefined
+    }
+    this.#numbers.set(contexts[0], first)
+    contexts.forEach((context, index) => {
+      this.#putTexts(this.#contexts.push(context) - 1, context, places[index])
+    })
+    return first
+  }
+
+  #putTexts(number: number, context: FieldContext, of: Place): void {
+    for (const { texts, place } of PLANS) {
+      if (place !== of) continue
+      texts.forEach((name, tag) => {
+        if (name !== '') this.#kernel.bytes[this.#tables.texts + number * 16 + (tag >> 3)] = textCodeOf(context.text(name))
+      })
+    }
+  }
+
+  #putPlans(): void {
+    const { bytes } = this.#kernel
+    const kinds = this.#kernel.constant('PLANS')
+    const kindsOfPaths = this.#kernel.constant('PATHS')
+    PLANS.forEach((plan, number) => {
+      for (let tag = 0; tag < 256; tag++) bytes[kinds + number * 256 + tag] = kindOf(plan, tag)
+    })
+    this.#readers.forEach(({ paths }, plan) => {
+      paths.forEach(({ kind }, index) => {
+        bytes[kindsOfPaths + plan * PATHS_MAX + index] = kind === 'attribute' ? PATH_ATTRIBUTE : PATH_SCOPE_NAME
+      })
+    })
+  }
+
+  #contextsOf(family: string, names: readonly ByteString[], targetKey: ByteString): PlaceContexts {
+    return this.#record.lane.fields.contexts(family, this.#asksNames ? names : [], targetKey)
+  }
+
+  #subject(target: number): Subject {
+    return this.#policy.decider.subject(this.#text(target))
+  }
+
+  #text(word: number): ByteString {
+    const { words, lengths } = this.#tables
+    const { bytes } = this.#kernel
+    const start = words + word * 128
+    return latin1(bytes, start, start + bytes[lengths + word])
+  }
+}
+
+function kindOf(plan: Plan, tag: number): number {
+  if (tag < 8 || oddWireTypes.has(tag & 7)) return FIELD_ODD
+  if (tag >= 0x80) return FIELD_FAR
+  const kind = plan.kinds[tag]
+  if (tag === plan.nameTag) return FIELD_NAME
+  if (kind !== MESSAGE) return kind
+  return plan.children[tag] === LINK_PLAN ? FIELD_LINK : FIELD_STATUS
+}
+
+function codeOf({ removes, changes, isDecided }: FieldAction): number {
+  if (!isDecided) return ACTION_ODD
+  if (removes) return ACTION_REMOVE
+  if (changes.length === 0) return ACTION_LEAVE
+  let bytesMax = shortMax
+  for (const change of changes) {
+    if (change.kind !== 'truncate' || change.bytesMax > shortMax) return ACTION_ODD
+    bytesMax = Math.min(bytesMax, change.bytesMax)
+  }
+  return ACTION_SHORT + bytesMax
+}
+
+function textCodeOf({ removes, changes }: FieldAction): number {
+  if (removes) return ACTION_REMOVE
+  return changes.length === 0 ? ACTION_LEAVE : ACTION_ODD
+}

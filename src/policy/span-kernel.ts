@@ -1,0 +1,215 @@
+/**
+ * Spans in runs, the fast way: what is in the shape that SDKs write, and asks for nothing but to stay, to go or to move,
+ * is read, judged and edited by the kernel. Every other span is left to the general way, which does the same.
+ *
+ *     request ─► window of the kernel's memory ─► run ─► edits of the lane, counts, events that move
+ *
+ * The kernel knows of the policy only what it was told (kernel-answers.ts), and writes what the general way would have
+ * written, byte for byte: a property test holds them together. For policies with one traces lane that leads anywhere.
+ * Scratch state owned by a compiled policy.
+ */
+import type { Policy } from './compile.ts'
+import { createKernel, type Kernel } from './kernel.ts'
+import { isKnownReader, KernelAnswers } from './kernel-answers.ts'
+import type { LaneRecord } from './lane-record.ts'
+
+/** Why a run came back, beside that it was done: the span it stopped at is odd, or something is to be told first. */
+const ODD = 1
+const ASKS = 2
+const FULL = 3
+
+const scopeBytesMax = 127
+/** A note: verdict, span, event, target, path, whether it is a sighting; and room. */
+const noteNumbers = 10
+/** Answers that one span may need: a flood of invented names goes the general way. */
+const answersMax = 64
+/** So many spans in a row that the kernel could not take, and it is left alone for the rest of the request. */
+const oddMax = 16
+
+/** What a run leaves to whoever walks: events of a span in `[start, end)`, which are the events of the reading then. */
+export interface RunHost {
+  /** The walk has come to this offset. */
+  reaches(offset: number): void
+  /** They leave the span. */
+  moves(start: number, end: number): void
+  /** There is one, it stays, and is to be noted. */
+  sights(start: number, end: number): void
+}
+
+/** The kernel for a policy; undefined if the policy asks for more than it can do. */
+export function createSpanKernel(policy: Policy, asksEventNames: boolean): SpanKernel | undefined {
+  const { spanTarget, spanEventTarget, workspace } = policy
+  const records = workspace.lanes.filter(({ lane }) => lane.signal === 'traces' && lane.isOn)
+  if (records.length !== 1 || !isKnownReader(spanTarget) || !isKnownReader(spanEventTarget)) return undefined
+  return new SpanKernel(policy, records[0], asksEventNames)
+}
+
+export class SpanKernel {
+  readonly #policy: Policy
+  readonly #record: LaneRecord
+  readonly #kernel: Kernel = createKernel()
+  readonly #answers: KernelAnswers
+  readonly #run: (...values: readonly number[]) => number
+  readonly #spans: () => number
+  readonly #notes: () => number
+  readonly #edited: () => number
+  readonly #copied: () => number
+  readonly #out: () => number
+  readonly #asked: readonly (() => number)[]
+  readonly #window: number
+  readonly #windowBytes: number
+  readonly #outStart: number
+  readonly #counts: number
+  readonly #noteStart: number
+  readonly #usesScope: boolean
+  #request: Uint8Array = new Uint8Array(0)
+  /** What of the request is in the window. */
+  #from = 0
+  #to = 0
+  #odd = 0
+
+  constructor(policy: Policy, record: LaneRecord, asksEventNames: boolean) {
+    const kernel = this.#kernel
+    const { spanTarget, spanEventTarget } = policy
+    this.#policy = policy
+    this.#record = record
+    this.#answers = new KernelAnswers(kernel, policy, record, asksEventNames)
+    this.#run = kernel.call('run')
+    this.#spans = kernel.variable('spans')
+    this.#notes = kernel.variable('notes')
+    this.#edited = kernel.variable('edited')
+    this.#copied = kernel.variable('copied')
+    this.#out = kernel.variable('out')
+    this.#asked = ['asked', 'askedFirst', 'askedSecond', 'askedThird'].map((name) => kernel.variable(name))
+    this.#window = kernel.constant('WINDOW')
+    this.#windowBytes = kernel.constant('WINDOW_BYTES')
+    this.#outStart = kernel.constant('OUT')
+    this.#counts = kernel.constant('COUNTS') >> 2
+    this.#noteStart = kernel.constant('NOTES') >> 2
+    this.#usesScope = [...spanTarget.paths, ...spanEventTarget.paths].some(({ kind }) => kind === 'scope_name')
+  }
+
+  /** Points the kernel at a request, which was scanned. */
+  begin(request: Uint8Array): void {
+    this.#request = request
+    this.#from = 0
+    this.#to = 0
+    this.#odd = 0
+  }
+
+  /**
+   * Takes spans from `item` on, of those in front of `last` that are of `scope`, and returns the first that goes the
+   * general way, or `last`. `sightings`: how many events that stay are to be noted.
+   */
+  take(item: number, last: number, scope: number, sightings: number, host: RunHost): number {
+    const { items, nameStarts, nameEnds, nameDoubts } = this.#policy.workspace.scan
+    const isNamed = this.#usesScope && nameStarts[scope] < nameEnds[scope]
+    const isOddScope = isNamed && (nameDoubts[scope] === 1 || nameEnds[scope] - nameStarts[scope] > scopeBytesMax)
+    let next = item
+    let wanted = sightings
+    let answers = 0
+    while (next < last && !isOddScope && this.#odd < oddMax && this.#load(next, last)) {
+      host.reaches(items.fields[next])
+      const word = isNamed ? this.#answers.word(this.#request, nameStarts[scope], nameEnds[scope]) : 0
+      const start = this.#window + items.fields[next] - this.#from
+      const status = word < 0 ? FULL : this.#run(start, this.#window + this.#to - this.#from, word, wanted)
+      const spans = word < 0 ? 0 : this.#spans()
+      if (spans > 0) {
+        wanted -= this.#finish(spans, scope, host)
+        next += spans
+        answers = 0
+        this.#odd = 0
+      }
+      if (status !== ASKS && status !== FULL && status !== ODD) continue
+      if (status === ODD || ++answers > answersMax || !this.#tell(status)) break
+    }
+    this.#odd++
+    return next
+  }
+
+  /** Sees to it that span `item` is in the window, with those that follow it there; false if it is too large. */
+  #load(item: number, last: number): boolean {
+    const { fields, ends } = this.#policy.workspace.scan.items
+    const from = fields[item]
+    if (from >= this.#from && from < this.#to) return true
+    let to = from
+    for (let index = item; index < last && fields[index] === to && ends[index] - from <= this.#windowBytes; index++)
+      to = ends[index]
+    if (to === from) return false
+    this.#kernel.bytes.set(this.#request.subarray(from, to), this.#window)
+    this.#from = from
+    this.#to = to
+    return true
+  }
+
+  /** Tells the kernel what it stopped for; false if it cannot be told. */
+  #tell(status: number): boolean {
+    if (status === FULL) {
+      this.#answers.forget()
+      return true
+    }
+    const [asked, first, second, third] = this.#asked
+    return this.#answers.answer(asked(), first(), second(), third())
+  }
+
+  /** Takes over what the kernel made of so many spans; returns how many events were noted as sightings. */
+  #finish(spans: number, scope: number, host: RunHost): number {
+    const { bytes, numbers } = this.#kernel
+    const { edits } = this.#record
+    const edited = this.#edited()
+    const shift = this.#from - this.#window
+    if (edited !== 0) edits.putFields(edited + shift, this.#copied() + shift, bytes, this.#outStart, this.#out())
+    edits.kept += spans
+    this.#record.items += spans
+    for (const verdict of this.#answers.verdicts) {
+      const at = this.#counts + verdict.id
+      if (numbers[at] === 0) continue
+      this.#policy.workspace.counts.add(verdict, numbers[at])
+      numbers[at] = 0
+    }
+    return this.#note(scope, host)
+  }
+
+  #note(scope: number, host: RunHost): number {
+    const { numbers } = this.#kernel
+    const { workspace } = this.#policy
+    const { events } = workspace.reading
+    const shift = this.#from - this.#window
+    const end = this.#noteStart + this.#notes() * noteNumbers
+    let sightings = 0
+    for (let at = this.#noteStart; at < end; ) {
+      const start = numbers[at + 1]
+      const isSighting = numbers[at + 8] === 1
+      events.clear()
+      do {
+        this.#noteEvent(at, scope)
+        at += noteNumbers
+      } while (!isSighting && at < end && numbers[at + 1] === start && numbers[at + 8] === 0)
+      const spanEnd = numbers[at - noteNumbers + 2]
+      if (isSighting) {
+        host.sights(start + shift, spanEnd + shift)
+        sightings++
+      } else host.moves(start + shift, spanEnd + shift)
+    }
+    return sightings
+  }
+
+  /** Adds a noted event to the events of the reading. */
+  #noteEvent(at: number, scope: number): void {
+    const { numbers } = this.#kernel
+    const { workspace, verdicts } = this.#policy
+    const { scan, reading } = workspace
+    const { events } = reading
+    const shift = this.#from - this.#window
+    const isInSpan = numbers[at + 6] > 0
+    const path = numbers[at + 7]
+    const index = events.add(0, numbers[at + 3] + shift, numbers[at + 4] + shift)
+    events.verdicts[index] = verdicts.list[numbers[at]]
+    // A target that is not in the span is the scope's name.
+    events.targetStarts[index] = isInSpan ? numbers[at + 5] + shift : path < 0 ? 0 : scan.nameStarts[scope]
+    events.targetEnds[index] = isInSpan ? numbers[at + 6] + shift : path < 0 ? 0 : scan.nameEnds[scope]
+    events.paths[index] = path
+    events.standIns[index] = undefined
+    events.names[index] = undefined
+  }
+}
