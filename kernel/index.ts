@@ -8,7 +8,7 @@
  * for; what it could not do alone is left to the general way, `src/policy`, which does the same for every shape of
  * bytes. Compiled to WebAssembly by `npm run kernel`; `src/policy/span-kernel.ts` is its other side.
  */
-import { clearTarget, enterScope, judgmentOf, path, putJudgment, settle, target } from './judge'
+import { enterScope, judgmentOf, putJudgment, settle } from './judge'
 import {
   ACTIONS,
   ASK_SPAN,
@@ -29,24 +29,26 @@ import {
   ODD,
   OUT,
   OUT_END,
+  RECORDS_END,
   ROW_BYTES,
   ROWS,
   SPAN,
   VERDICTS_MAX,
   WORDS_MAX,
 } from './layout'
+import { beginRecords, nameOf, recordsEnd, writeRecord } from './move'
 import {
   BEHIND,
   configureReading,
   END,
+  FIELD,
   JUDGMENT,
   KIND,
   readSpan,
   rowsEnd,
-  START,
-  TARGET_END,
-  TARGET_PATH,
-  TARGET_START,
+  spanId,
+  TARGET,
+  traceId,
 } from './read'
 import { asked, askedFirst, askedSecond, askedThird, odd, trouble } from './trouble'
 import { forgetWords, wordOf } from './words'
@@ -68,6 +70,8 @@ export {
   wordOf,
 }
 export {
+  MARKER,
+  RECORDS_END,
   PATHS,
   PLANS,
   ROLE_LENGTHS,
@@ -94,15 +98,16 @@ export function forget(): void {
   memory.fill(JUDGMENTS, 0, (JUDGMENT_SLOTS + JUDGMENT_WAYS) * 8)
 }
 
-/** `editing`: whether the lane has a field policy; `names`: whether rules ask what an event is called. */
-export function configure(editing: bool, names: bool): void {
-  configureReading(editing, names)
+/** `editing`: whether the lane has a field policy; `moving`: whether events may move; `names`: whether rules ask what an event is called. */
+export function configure(editing: bool, moving: bool, names: bool): void {
+  configureReading(editing, moving, names)
 }
 
 /** Goes through the spans in `[start, end)` of the window, whole fields of one scope with the name `scope`. */
 export function run(start: i32, end: i32, scope: i32, wanted: i32): i32 {
   enterScope(scope)
   beginWriting()
+  beginRecords()
   sightings = wanted
   spans = 0
   notes = 0
@@ -147,17 +152,20 @@ function takeSpan(field: i32, start: i32, end: i32): bool {
   if ((judgment & JUDGED_ODD) !== 0 || (judgment & JUDGED_NATIVE) === 0) return odd()
   let events = 0
   let dropped = 0
+  let moving = 0
   for (let row = ROWS; row < rowsEnd; ) {
     if (load<i32>(row, KIND) === FIELD_EVENT) {
       events++
       const event = load<i32>(row, JUDGMENT)
       if ((event & (JUDGED_NATIVE | JUDGED_DROPPED)) === JUDGED_DROPPED) dropped++
+      // A record says again what it is called, its level and its message.
+      if ((event & JUDGED_MOVED) !== 0) moving += 3 * (load<i32>(row, END) - load<i32>(row, FIELD)) + 512
       row = load<i32>(row, BEHIND)
     } else row += ROW_BYTES
   }
   // Every byte is copied once at most, a name may stand for every name, and each message may grow by its head and counts.
   const most = (copied === 0 ? 0 : start - copied) + 2 * (end - field) + (rowsEnd - ROWS) + 512
-  if (out + most > OUT_END || notes + 2 * events > NOTES_MAX) {
+  if (out + most > OUT_END || recordsEnd + moving > RECORDS_END || notes + 2 * events > NOTES_MAX) {
     isFull = true
     return true
   }
@@ -170,14 +178,18 @@ function takeSpan(field: i32, start: i32, end: i32): bool {
     }
     const event = load<i32>(row, JUDGMENT)
     count(event)
-    if ((event & JUDGED_MOVED) !== 0) addNote(row, start, end, 0)
+    if ((event & JUDGED_MOVED) !== 0) {
+      const from = recordsEnd
+      writeRecord(row)
+      addNote(row, from, recordsEnd)
+    }
     row = load<i32>(row, BEHIND)
     events--
   }
   for (let row = ROWS; row < rowsEnd && sightings > 0; ) {
     if (load<i32>(row, KIND) === FIELD_EVENT) {
       if ((load<i32>(row, JUDGMENT) & JUDGED_NATIVE) === 0) break
-      addNote(row, start, end, 1)
+      addNote(row, 0, 0)
       sightings--
       row = load<i32>(row, BEHIND)
     } else row += ROW_BYTES
@@ -190,17 +202,17 @@ function count(judgment: i32): void {
   store<i32>(at, load<i32>(at) + 1)
 }
 
-/** Notes an event: verdict, span, event, target, path, and whether it is a sighting. */
-function addNote(row: i32, start: i32, end: i32, isSighting: i32): void {
+/** Notes an event: its verdict, target and path, its name, the ids of its span, and its record; none if it stays. */
+function addNote(row: i32, recordStart: i32, recordEnd: i32): void {
   const note = NOTES + notes * NOTE_BYTES
+  const name = row + nameOf(row)
   notes++
   store<i32>(note, (load<i32>(row, JUDGMENT) >> 8) & (VERDICTS_MAX - 1))
-  store<i32>(note, start, 4)
-  store<i32>(note, end, 8)
-  store<i32>(note, load<i32>(row, START), 12)
-  store<i32>(note, load<i32>(row, END), 16)
-  store<i32>(note, load<i32>(row, TARGET_START), 20)
-  store<i32>(note, load<i32>(row, TARGET_END), 24)
-  store<i32>(note, load<i32>(row, TARGET_PATH), 28)
-  store<i32>(note, isSighting, 32)
+  store<i32>(note, load<i32>(row, TARGET), 4)
+  store<i32>(note, load<i32>(name), 8)
+  store<i32>(note, load<i32>(name + 4), 12)
+  store<i32>(note, traceId, 16)
+  store<i32>(note, spanId, 20)
+  store<i32>(note, recordStart, 24)
+  store<i32>(note, recordEnd, 28)
 }

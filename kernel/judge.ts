@@ -23,8 +23,6 @@ import { wordOf } from './words'
 export let scope: i32 = 0
 /** After `settle`: the word of the target, and the path that gave it, or -1. */
 export let target: i32 = 0
-export let targetStart: i32 = 0
-export let targetEnd: i32 = 0
 export let path: i32 = -1
 
 export function enterScope(word: i32): void {
@@ -47,8 +45,6 @@ export function noteTarget(plan: i32, path: i32, start: i32, end: i32): bool {
 /** Finds the target of the item of `plan` that was read: the first path that is present. */
 export function settle(plan: i32): bool {
   target = 0
-  targetStart = 0
-  targetEnd = 0
   path = -1
   for (let index = 0; index < PATHS_MAX; index++) {
     const kind = <i32>load<u8>(PATHS + plan * PATHS_MAX + index)
@@ -63,8 +59,6 @@ export function settle(plan: i32): bool {
       if (end - start > WORD_BYTES_MAX) return odd()
       target = wordOf(start, end - start)
       if (target < 0) return full()
-      targetStart = start
-      targetEnd = end
     } else break
     path = index
     return true

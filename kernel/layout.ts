@@ -53,28 +53,31 @@ export const JUDGMENTS: i32 = HASHES + HASH_SLOTS * 2
 /** Where the tables end that `forget` clears. */
 export const TABLES_END: i32 = JUDGMENTS + (JUDGMENT_SLOTS + JUDGMENT_WAYS) * 8
 
-/** Rows of the span in hand, thirteen numbers each. */
+/** The attribute that says how an item came, as KeyValue bytes, with their number in front. */
+export const MARKER: i32 = TABLES_END
+/** Rows of the span in hand. */
 export const ROWS_MAX: i32 = 4096
-export const ROW_BYTES: i32 = 52
-export const ROWS: i32 = TABLES_END
+export const ROW_BYTES: i32 = 80
+export const ROWS: i32 = MARKER + 128
 /** By plan and path: start and end of the target that the path gives in the item in hand. */
 export const SLOTS: i32 = ROWS + ROWS_MAX * ROW_BYTES
 /** Frames that are open while a span is written: the span, and a message in it. */
 export const FRAME_BYTES: i32 = 24
 export const FRAMES: i32 = SLOTS + PLAN_COUNT * PATHS_MAX * 8
-/** Events that the sidecar is to look at, ten numbers each. */
+/** Events that move, and some that stay: eight numbers each. */
 export const NOTES_MAX: i32 = 2048
-export const NOTE_BYTES: i32 = 40
+export const NOTE_BYTES: i32 = 32
 export const NOTES: i32 = FRAMES + FRAME_BYTES * 4
 
 /** What was read or is written beyond an end. */
 const SLACK: i32 = 64
-/** The window on the request, and what becomes of it. */
+/** The window on the request, what becomes of it, and the log records of events that move. */
 export const WINDOW_BYTES: i32 = 1 << 18
 export const WINDOW: i32 = (NOTES + NOTES_MAX * NOTE_BYTES + 63) & ~63
 export const OUT: i32 = WINDOW + WINDOW_BYTES + SLACK
 export const OUT_END: i32 = OUT + WINDOW_BYTES * 2
-export const PAGES: i32 = (OUT_END + SLACK + 0xffff) >> 16
+export const RECORDS: i32 = OUT_END + SLACK
+export const RECORDS_END: i32 = RECORDS + WINDOW_BYTES * 2
 
 /** Kinds of fields, as `plan.ts` of the policy numbers them. */
 export const FIELD_ATTRIBUTE: i32 = 1
@@ -87,14 +90,20 @@ export const FIELD_EVENT_COUNT: i32 = 8
 export const FIELD_NAME: i32 = 16
 export const FIELD_LINK: i32 = 17
 export const FIELD_STATUS: i32 = 18
-/** A field with a tag of two bytes: nobody asks for one. */
-export const FIELD_FAR: i32 = 19
+/** What an event takes along when it moves. */
+export const FIELD_TIME: i32 = 19
+export const FIELD_TRACE_ID: i32 = 20
+export const FIELD_SPAN_ID: i32 = 21
+/** A field with a tag of two bytes: the flags of a span, or one that nobody asks for. */
+export const FIELD_FAR: i32 = 22
 /** A field that only the general way reads. */
-export const FIELD_ODD: i32 = 20
+export const FIELD_ODD: i32 = 23
 
-/** In ROLES: a path's number and one, and whether the attribute is `event.name`. */
+/** In ROLES: a path's number and one, and whether the attribute is `event.name`, `level`, `message`. */
 export const ROLE_PATH: i32 = 15
-export const ROLE_EVENT_NAME: i32 = 128
+export const ROLE_EVENT_NAME: i32 = 16
+export const ROLE_LEVEL: i32 = 32
+export const ROLE_MESSAGE: i32 = 64
 
 /** In PATHS. */
 export const PATH_NONE: i32 = 0

@@ -2,7 +2,7 @@
  * Reads a span into rows, as `src/policy/reading.ts` does, where it is in the shape that SDKs write; every other shape
  * is odd, and the general way's to read. A row of a message is followed by the rows of what is in it.
  */
-import { clearTarget, judgmentOf, noteTarget, path, settle, targetEnd, targetStart } from './judge'
+import { clearTarget, judgmentOf, noteTarget, path, settle, target } from './judge'
 import {
   ASK_EVENT,
   EVENT,
@@ -14,13 +14,18 @@ import {
   FIELD_LINK,
   FIELD_NAME,
   FIELD_ODD,
+  FIELD_SPAN_ID,
   FIELD_STATUS,
   FIELD_TEXT,
+  FIELD_TIME,
+  FIELD_TRACE_ID,
   JUDGED_ODD,
   LINK,
   PLANS,
   ROLE_EVENT_NAME,
   ROLE_LENGTHS,
+  ROLE_LEVEL,
+  ROLE_MESSAGE,
   ROLE_PATH,
   ROLES,
   ROW_BYTES,
@@ -34,7 +39,7 @@ import {
 import { full, odd } from './trouble'
 import { keyBehind, wordOf } from './words'
 
-// A row: thirteen numbers. What the field is, where it stands, and
+// A row: numbers. What the field is, where it stands, and
 export const KIND: i32 = 0
 export const TAG: i32 = 4
 export const FIELD: i32 = 8
@@ -46,38 +51,63 @@ export const VALUE: i32 = 24
 export const ACTION: i32 = 28
 // of a message: the row behind what is in it;
 export const BEHIND: i32 = 20
-// of an event: its judgment, its target with its path, and its `event.name`;
+// of an event: its judgment, the word of its target and the path to it, its `event.name` with the word of that key,
+// the name beside its attributes, its level, the value of its `message`, and where its time stands;
 export const JUDGMENT: i32 = 24
-export const TARGET_START: i32 = 28
-export const TARGET_END: i32 = 32
-export const TARGET_PATH: i32 = 36
-export const NAME_START: i32 = 40
-export const NAME_END: i32 = 44
-export const NAME_WORD: i32 = 48
+export const TARGET: i32 = 28
+export const TARGET_PATH: i32 = 32
+export const NAME_START: i32 = 36
+export const NAME_END: i32 = 40
+export const NAME_KEY: i32 = 44
+export const OWN_NAME_START: i32 = 48
+export const OWN_NAME_END: i32 = 52
+export const LEVEL_START: i32 = 56
+export const LEVEL_END: i32 = 60
+export const MESSAGE_START: i32 = 64
+export const MESSAGE_END: i32 = 68
+export const TIME: i32 = 72
 // of a count: the number.
 export const NUMBER: i32 = 20
+
+/** The two bytes of the tag of a span's flags: field 16, four bytes. */
+const FLAGS_LOW: i32 = 0x85
+const FLAGS_HIGH: i32 = 1
 
 const NOT_TEXT: i32 = -1
 const ANY_SHAPE: i32 = -2
 
 /** The rows of the span in hand end here. */
 export let rowsEnd: i32 = 0
-/** Whether the lane edits fields: else no attribute is looked at but those that may be the target. */
+/** Whether the lane edits fields. */
 export let isEditing: bool = true
+/** Whether it does, or events move: else no attribute is looked at but those that may be the target. */
+let isWhole: bool = true
 /** Whether rules ask what an event is called. */
 let asksNames: bool = false
 /** Whether the span in hand came with a number of dropped events. */
 let isEventCounted: bool = false
 
-/** Of the event in hand: its `event.name`, and the name that it has beside its attributes. */
+/** Of the event in hand, as in its row. */
 let nameStart: i32 = 0
 let nameEnd: i32 = 0
 let nameKey: i32 = 0
 let ownNameStart: i32 = 0
 let ownNameEnd: i32 = 0
+let hasLevel: bool = false
+let levelStart: i32 = 0
+let levelEnd: i32 = 0
+let messageStart: i32 = 0
+let messageEnd: i32 = 0
+let time: i32 = 0
 
-export function configureReading(editing: bool, names: bool): void {
+/** Of the span in hand: where its ids stand, or 0, and its flags. */
+export let traceId: i32 = 0
+export let spanId: i32 = 0
+export let flags: i32 = 0
+
+export function configureReading(editing: bool, moving: bool, names: bool): void {
   isEditing = editing
+  isWhole = editing || moving
   asksNames = names
 }
 
@@ -85,6 +115,9 @@ export function configureReading(editing: bool, names: bool): void {
 export function readSpan(start: i32, end: i32): bool {
   rowsEnd = ROWS
   isEventCounted = false
+  traceId = 0
+  spanId = 0
+  flags = 0
   clearTarget(SPAN)
   return readMessage(SPAN, start, end)
 }
@@ -110,15 +143,15 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
       const length = <i32>load<u8>(from + 1)
       const keyEnd = from + 2 + length
       if (load<u8>(from) !== 0x0a || length >= 0x80 || keyEnd + 4 > stop || stop > end) return odd()
-      if (isEditing || load<u8>(ROLE_LENGTHS + (plan << 7) + length) !== 0) {
+      if (isWhole || load<u8>(ROLE_LENGTHS + (plan << 7) + length) !== 0) {
         const value = valueOf(keyEnd, stop)
         if (value === ANY_SHAPE) return odd()
         const word = keyBehind(plan, previous, from + 2, length)
         if (word < 0) return full()
         previous = word
         const role = <i32>load<u8>(ROLES + ((plan << WORD_BITS) | word))
-        if (role !== 0 && !noteRole(plan, role, word, value, stop)) return false
-        if (isEditing) {
+        if (role !== 0 && !noteRole(plan, role, word, keyEnd, value, stop)) return false
+        if (isWhole) {
           const row = addRow(kind, tag, at, from, stop)
           if (row === 0) return false
           store<i32>(row, word, WORD)
@@ -156,6 +189,10 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
         ownNameStart = from
         ownNameEnd = stop
         if (isEditing && addRow(kind, tag, at, from, stop) === 0) return false
+      } else if (kind === FIELD_TRACE_ID) {
+        traceId = idAt(from, size, 16)
+      } else if (kind === FIELD_SPAN_ID) {
+        spanId = idAt(from, size, 8)
       } else if (isEditing && kind === FIELD_TEXT) {
         if (addRow(kind, tag, at, from, stop) === 0) return false
       } else if (isEditing && (kind === FIELD_LINK || kind === FIELD_STATUS)) {
@@ -179,6 +216,8 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
       }
     } else stop += wire === 1 ? 8 : 4
     if (stop > end) return odd()
+    if (kind === FIELD_TIME) time = load<u64>(from) === 0 ? 0 : from
+    else if (tag === FLAGS_LOW && load<u8>(from - 1) === FLAGS_HIGH && plan === SPAN) flags = <i32>load<u8>(from)
     if (kind === FIELD_COUNT || kind === FIELD_EVENT_COUNT) {
       if (number > 0xffffffff || (kind === FIELD_COUNT ? isCounted : isEventCounted)) return odd()
       if (kind === FIELD_COUNT) isCounted = true
@@ -200,6 +239,12 @@ function readEvent(tag: i32, field: i32, start: i32, end: i32): bool {
   nameEnd = 0
   ownNameStart = 0
   ownNameEnd = 0
+  hasLevel = false
+  levelStart = 0
+  levelEnd = 0
+  messageStart = 0
+  messageEnd = 0
+  time = 0
   if (!readMessage(EVENT, start, end) || !settle(EVENT)) return false
   const name = asksNames ? nameWord() : 0
   if (name < 0) return false
@@ -208,12 +253,18 @@ function readEvent(tag: i32, field: i32, start: i32, end: i32): bool {
   if (judgment & JUDGED_ODD) return odd()
   store<i32>(row, rowsEnd, BEHIND)
   store<i32>(row, judgment, JUDGMENT)
-  store<i32>(row, targetStart, TARGET_START)
-  store<i32>(row, targetEnd, TARGET_END)
+  store<i32>(row, target, TARGET)
   store<i32>(row, path, TARGET_PATH)
   store<i32>(row, nameStart, NAME_START)
   store<i32>(row, nameEnd, NAME_END)
-  store<i32>(row, nameKey, NAME_WORD)
+  store<i32>(row, nameKey, NAME_KEY)
+  store<i32>(row, ownNameStart, OWN_NAME_START)
+  store<i32>(row, ownNameEnd, OWN_NAME_END)
+  store<i32>(row, levelStart, LEVEL_START)
+  store<i32>(row, levelEnd, LEVEL_END)
+  store<i32>(row, messageStart, MESSAGE_START)
+  store<i32>(row, messageEnd, MESSAGE_END)
+  store<i32>(row, time, TIME)
   return true
 }
 
@@ -231,8 +282,8 @@ function nameWord(): i32 {
   return word
 }
 
-/** An attribute that is more than a field: the target, or what an event is called. */
-function noteRole(plan: i32, role: i32, word: i32, value: i32, end: i32): bool {
+/** An attribute that is more than a field: the target, or what an event is called, or takes along when it moves. */
+function noteRole(plan: i32, role: i32, word: i32, keyEnd: i32, value: i32, end: i32): bool {
   if ((role & ROLE_PATH) !== 0 && !noteTarget(plan, (role & ROLE_PATH) - 1, value, end)) return false
   if ((role & ROLE_EVENT_NAME) !== 0) {
     if (value < 0 || nameEnd !== 0) return odd()
@@ -240,7 +291,26 @@ function noteRole(plan: i32, role: i32, word: i32, value: i32, end: i32): bool {
     nameEnd = end
     nameKey = word
   }
+  if ((role & ROLE_LEVEL) !== 0 && !hasLevel) {
+    hasLevel = true
+    if (value > 0) {
+      levelStart = value
+      levelEnd = end
+    }
+  }
+  if ((role & ROLE_MESSAGE) !== 0 && messageEnd === 0) {
+    // Behind the tag and the length of the value, which the shape has shown to be whole.
+    messageStart = keyEnd + (load<u8>(keyEnd + 1) < 0x80 ? 2 : 3)
+    messageEnd = end
+  }
   return true
+}
+
+/** Where an id of `wanted` bytes stands; 0 if it is of another size, or all zero: then it is no link. */
+function idAt(start: i32, size: i32, wanted: i32): i32 {
+  if (size !== wanted) return 0
+  const rest = wanted === 16 ? load<u64>(start + 8) : 0
+  return (load<u64>(start) | rest) === 0 ? 0 : start
 }
 
 /** The new row; 0 if there is no room for it. */

@@ -44,7 +44,7 @@ import {
   KIND,
   NAME_END,
   NAME_START,
-  NAME_WORD,
+  NAME_KEY,
   NUMBER,
   rowsEnd,
   START,
@@ -210,7 +210,7 @@ function putName(plan: i32, context: i32, owner: i32, from: i32, to: i32): void 
   if (plan === EVENT) {
     const start = load<i32>(owner, NAME_START)
     const end = load<i32>(owner, NAME_END)
-    const action = <i32>load<u8>(ACTIONS + ((context << WORD_BITS) | load<i32>(owner, NAME_WORD)))
+    const action = <i32>load<u8>(ACTIONS + ((context << WORD_BITS) | load<i32>(owner, NAME_KEY)))
     if (start < end && action !== ACTION_REMOVE) {
       putText(1, from, to, 0x12, start, end - start)
     } else {
@@ -306,18 +306,18 @@ function copyUntil(offset: i32): void {
 /** What is written beyond the end is written again, or never looked at. */
 // @ts-ignore: decorator
 @inline
-function copyBytes(to: i32, from: i32, size: i32): void {
+export function copyBytes(to: i32, from: i32, size: i32): void {
   if (size > 256) memory.copy(to, from, size)
   else for (let at = 0; at < size; at += 16) v128.store(to + at, v128.load(from + at))
 }
 
-function numberSize(number: u64): i32 {
+export function numberSize(number: u64): i32 {
   let size = 1
   for (let rest = number >> 7; rest !== 0; rest >>= 7) size++
   return size
 }
 
-function putVarint(to: i32, number: u64): i32 {
+export function putVarint(to: i32, number: u64): i32 {
   let at = to
   let rest = number
   while (rest >= 0x80) {

@@ -180,7 +180,7 @@ export class Edits {
   #reserveLiterals(size: number): number {
     const start = this.#literalsLength
     if (start + size > this.#literals.bytes.length) {
-      const larger = new Uint8Array((start + size) * 2)
+      const larger = new Uint8Array(Math.max(this.#literals.bytes.length * 2, start + size))
       larger.set(this.#literals.bytes)
       this.#literals = viewed(larger)
     }

@@ -7,15 +7,20 @@
  *
  * What takes more than to leave, remove or count is odd: the general way does it, for the item that it is about.
  */
+import { type Viewed, viewed } from '../otlp/copy.ts'
+import { FIXED64, LEN, tagOf } from '../otlp/cursor.ts'
 import type { Policy } from './compile.ts'
 import type { Subject } from './decide.ts'
 import { type ByteString, latin1 } from './family.ts'
 import { keyOf } from './field-pass.ts'
 import type { FieldAction, FieldContext, PlaceContexts } from './fields.ts'
 import type { Kernel } from './kernel.ts'
+import { type EventRoles, MOVING_EVENT_ROLES, NAMED_EVENT_ROLES, NO_EVENT_ROLES } from './key-traits.ts'
+import { EVENT_NAME, LEVEL, MESSAGE_TEXT } from './keys.ts'
 import type { LaneRecord } from './lane-record.ts'
 import type { Place } from './place.ts'
 import { EVENT_PLAN, LINK_PLAN, MESSAGE, type Plan, SPAN_PLAN, STATUS_PLAN } from './plan.ts'
+import { REHOMED, type TextRange } from './rehome/field.ts'
 import type { TargetReader } from './target.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -23,9 +28,14 @@ import type { Verdict } from './verdict.ts'
 const FIELD_NAME = 16
 const FIELD_LINK = 17
 const FIELD_STATUS = 18
-const FIELD_FAR = 19
-const FIELD_ODD = 20
-const ROLE_EVENT_NAME = 128
+const FIELD_TIME = 19
+const FIELD_TRACE_ID = 20
+const FIELD_SPAN_ID = 21
+const FIELD_FAR = 22
+const FIELD_ODD = 23
+const ROLE_EVENT_NAME = 16
+const ROLE_LEVEL = 32
+const ROLE_MESSAGE = 64
 const PATH_ATTRIBUTE = 1
 const PATH_SCOPE_NAME = 2
 const ACTION_LEAVE = 1
@@ -50,6 +60,11 @@ const shortMax = 255 - ACTION_SHORT
 /** The kinds of messages, as the kernel numbers them. */
 const PLANS: readonly Plan[] = [SPAN_PLAN, EVENT_PLAN, LINK_PLAN, STATUS_PLAN]
 
+/** Of a span, and of an event. */
+const TRACE_ID = tagOf(1, LEN)
+const SPAN_ID = tagOf(2, LEN)
+const TIME = tagOf(1, FIXED64)
+
 /** Wire types that nothing valid has. */
 const oddWireTypes: ReadonlySet<number> = new Set([3, 4, 6, 7])
 
@@ -66,6 +81,7 @@ export class KernelAnswers {
   /** By plan; links and the status have no target. */
   readonly #readers: readonly TargetReader[]
   readonly #asksNames: boolean
+  readonly #eventRoles: EventRoles
   readonly #forget: () => void
   readonly #wordOf: (start: number, length: number) => number
   readonly #putJudgment: (...values: readonly number[]) => number
@@ -78,8 +94,11 @@ export class KernelAnswers {
   /** The verdicts that the kernel may have counted. */
   readonly verdicts: Verdict[] = []
 
+  readonly #viewed: Viewed
+
   constructor(kernel: Kernel, policy: Policy, record: LaneRecord, asksNames: boolean) {
     this.#kernel = kernel
+    this.#viewed = viewed(kernel.bytes)
     this.#policy = policy
     this.#record = record
     this.#readers = [policy.spanTarget, policy.spanEventTarget]
@@ -98,7 +117,12 @@ export class KernelAnswers {
     this.#scratch = kernel.constant('OUT')
     this.#wordBits = kernel.constant('WORD_BITS')
     this.#putPlans()
-    kernel.call('configure')(record.editsFields ? 1 : 0, asksNames ? 1 : 0)
+    const { rehomes } = policy
+    this.#eventRoles = rehomes ? MOVING_EVENT_ROLES : policy.readsEventNames ? NAMED_EVENT_ROLES : NO_EVENT_ROLES
+    kernel.call('configure')(record.editsFields ? 1 : 0, rehomes ? 1 : 0, asksNames ? 1 : 0)
+    const marker = kernel.constant('MARKER')
+    kernel.bytes[marker] = REHOMED.span_event.bytes.length
+    kernel.bytes.set(REHOMED.span_event.bytes, marker + 1)
     this.forget()
   }
 
@@ -118,7 +142,7 @@ export class KernelAnswers {
       paths.forEach(({ kind, ownKeyBytes }, index) => {
         if (kind === 'attribute') put(ownKeyBytes, index + 1)
       })
-      if (PLANS[plan] === EVENT_PLAN && this.#policy.readsEventNames) put(Buffer.from('event.name'), ROLE_EVENT_NAME)
+      if (PLANS[plan] === EVENT_PLAN) for (const [key, role] of this.#eventRoles) put(Buffer.from(key, 'latin1'), kernelRole(role))
     })
   }
 
@@ -230,18 +254,32 @@ export class KernelAnswers {
     return this.#policy.decider.subject(this.#text(target))
   }
 
-  #text(word: number): ByteString {
+  /** Where a word stands in the kernel's memory. */
+  rangeOf(word: number): TextRange {
     const { words, lengths } = this.#tables
-    const { bytes } = this.#kernel
     const start = words + word * 128
-    return latin1(bytes, start, start + bytes[lengths + word])
+    return { source: this.#viewed, start, end: start + this.#kernel.bytes[lengths + word] }
   }
+
+  #text(word: number): ByteString {
+    const { source, start, end } = this.rangeOf(word)
+    return latin1(source.bytes, start, end)
+  }
+}
+
+/** A role of `keys.ts`, as the kernel has it: beside the number of a path. */
+function kernelRole(role: number): number {
+  const isOf = (one: number, other: number): number => ((role & one) === 0 ? 0 : other)
+  return isOf(EVENT_NAME, ROLE_EVENT_NAME) | isOf(LEVEL, ROLE_LEVEL) | isOf(MESSAGE_TEXT, ROLE_MESSAGE)
 }
 
 function kindOf(plan: Plan, tag: number): number {
   if (tag < 8 || oddWireTypes.has(tag & 7)) return FIELD_ODD
   if (tag >= 0x80) return FIELD_FAR
   const kind = plan.kinds[tag]
+  if (plan === SPAN_PLAN && tag === TRACE_ID) return FIELD_TRACE_ID
+  if (plan === SPAN_PLAN && tag === SPAN_ID) return FIELD_SPAN_ID
+  if (plan === EVENT_PLAN && tag === TIME) return FIELD_TIME
   if (tag === plan.nameTag) return FIELD_NAME
   if (kind !== MESSAGE) return kind
   return plan.children[tag] === LINK_PLAN ? FIELD_LINK : FIELD_STATUS

@@ -13,7 +13,7 @@ import type { LaneRecord } from './lane-record.ts'
 import { EVENT_PLAN, SPAN_FACTS_PLAN } from './plan.ts'
 import { addCarriedEvent } from './rehome/carrier.ts'
 import type { TextRange } from './rehome/field.ts'
-import { RehomedRequest } from './rehome/request.ts'
+import { type MovedRecords, RehomedRequest } from './rehome/request.ts'
 import type { TargetReader } from './target.ts'
 import type { Verdict } from './verdict.ts'
 import type { Listener } from './witness.ts'
@@ -98,6 +98,13 @@ export class Rehoming {
           record.carrierName(name, attribute, context),
         )
       })
+    }
+  }
+
+  /** Moves events that are log records already to where their verdict says. */
+  records({ rehomed }: Verdict, target: TextRange, records: MovedRecords): void {
+    for (const record of this.#records) {
+      if ((rehomed & record.bit) !== 0) record.rehomed.addLogRecords(target, records)
     }
   }
 

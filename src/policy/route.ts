@@ -267,11 +267,7 @@ class Walk {
 
   readonly #runHost: RunHost = {
     reaches: (offset) => this.#fields.scopeBefore(offset),
-    moves: (start, end) => this.#rehoming.spanEvents(this.#policy.spanEventTarget, start, end),
-    sights: (start, end) => {
-      const { workspace } = this.#policy
-      if (workspace.sightings.asksNative()) sightEvent(workspace, 0, { start, end })
-    },
+    moves: (verdict, target, records) => this.#rehoming.records(verdict, target, records),
   }
 
   #span(item: number, scope: number): void {

@@ -26,7 +26,7 @@ export const REHOMED_MAX = 64
 const none: readonly Sighting[] = Object.freeze([])
 
 /** Where an event's name and ids stand. */
-interface Named {
+export interface Named {
   readonly source: Viewed
   readonly nameStart: number
   readonly nameEnd: number
@@ -88,8 +88,13 @@ export class Sightings {
     return Math.max(0, NATIVES_MAX - this.#natives)
   }
 
+  /** Whether no more are noted. */
+  get isFull(): boolean {
+    return this.#seen.length >= NATIVES_MAX + REHOMED_MAX
+  }
+
   record(isRehomed: boolean, family: string, record: RehomedRecord): void {
-    this.#note(isRehomed, family, record)
+    this.note(isRehomed, family, record)
   }
 
   event(isRehomed: boolean, family: string, event: RehomedEvent, { traceIdAt, spanIdAt }: SpanContext): void {
@@ -97,12 +102,12 @@ export class Sightings {
     const isNamed = event.eventNameStart < event.eventNameEnd
     const nameStart = isNamed ? event.eventNameStart : event.nameStart
     const nameEnd = isNamed ? event.eventNameEnd : event.nameEnd
-    this.#note(isRehomed, family, { source, nameStart, nameEnd, traceIdAt, spanIdAt })
+    this.note(isRehomed, family, { source, nameStart, nameEnd, traceIdAt, spanIdAt })
   }
 
-  #note(isRehomed: boolean, family: string, named: Named): void {
+  note(isRehomed: boolean, family: string, named: Named): void {
     const isLinked = named.traceIdAt >= 0 && named.spanIdAt >= 0 && named.nameStart < named.nameEnd
-    if (!isLinked || this.#seen.length >= NATIVES_MAX + REHOMED_MAX) return
+    if (!isLinked || this.isFull) return
     this.#seen.push(new Seen(isRehomed, family, named))
   }
 

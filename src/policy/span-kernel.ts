@@ -8,10 +8,14 @@
  * written, byte for byte: a property test holds them together. For policies with one traces lane that leads anywhere.
  * Scratch state owned by a compiled policy.
  */
+import { type Viewed, viewed } from '../otlp/copy.ts'
 import type { Policy } from './compile.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { isKnownReader, KernelAnswers } from './kernel-answers.ts'
 import type { LaneRecord } from './lane-record.ts'
+import type { TextRange } from './rehome/field.ts'
+import type { MovedRecords } from './rehome/request.ts'
+import type { Verdict } from './verdict.ts'
 
 /** Why a run came back, beside that it was done: the span it stopped at is odd, or something is to be told first. */
 const ODD = 1
@@ -19,21 +23,19 @@ const ASKS = 2
 const FULL = 3
 
 const scopeBytesMax = 127
-/** A note: verdict, span, event, target, path, whether it is a sighting; and room. */
-const noteNumbers = 10
+/** A note: verdict, word of the target, range of the name, trace id, span id, range of the record; none if it stays. */
+const noteNumbers = 8
 /** Answers that one span may need: a flood of invented names goes the general way. */
 const answersMax = 64
 /** So many spans in a row that the kernel could not take, and it is left alone for the rest of the request. */
 const oddMax = 16
 
-/** What a run leaves to whoever walks: events of a span in `[start, end)`, which are the events of the reading then. */
+/** What a run leaves to whoever walks. */
 export interface RunHost {
   /** The walk has come to this offset. */
   reaches(offset: number): void
-  /** They leave the span. */
-  moves(start: number, end: number): void
-  /** There is one, it stays, and is to be noted. */
-  sights(start: number, end: number): void
+  /** Events that move by `verdict`, as log records: so many whole fields, in `[start, end)` of `records`. */
+  moves(verdict: Verdict, target: TextRange, records: MovedRecords): void
 }
 
 /** The kernel for a policy; undefined if the policy asks for more than it can do. */
@@ -48,6 +50,7 @@ export class SpanKernel {
   readonly #policy: Policy
   readonly #record: LaneRecord
   readonly #kernel: Kernel = createKernel()
+  readonly #viewed: Viewed = viewed(this.#kernel.bytes)
   readonly #answers: KernelAnswers
   readonly #run: (...values: readonly number[]) => number
   readonly #spans: () => number
@@ -115,7 +118,7 @@ export class SpanKernel {
       const status = word < 0 ? FULL : this.#run(start, this.#window + this.#to - this.#from, word, wanted)
       const spans = word < 0 ? 0 : this.#spans()
       if (spans > 0) {
-        wanted -= this.#finish(spans, scope, host)
+        wanted -= this.#finish(spans, host)
         next += spans
         answers = 0
         this.#odd = 0
@@ -153,7 +156,7 @@ export class SpanKernel {
   }
 
   /** Takes over what the kernel made of so many spans; returns how many events were noted as sightings. */
-  #finish(spans: number, scope: number, host: RunHost): number {
+  #finish(spans: number, host: RunHost): number {
     const { bytes, numbers } = this.#kernel
     const { edits } = this.#record
     const edited = this.#edited()
@@ -167,49 +170,48 @@ export class SpanKernel {
       this.#policy.workspace.counts.add(verdict, numbers[at])
       numbers[at] = 0
     }
-    return this.#note(scope, host)
+    return this.#note(host)
   }
 
-  #note(scope: number, host: RunHost): number {
+  /** Goes through the notes of a run: events that move, those of one target at once, and sightings. */
+  #note(host: RunHost): number {
     const { numbers } = this.#kernel
-    const { workspace } = this.#policy
-    const { events } = workspace.reading
-    const shift = this.#from - this.#window
+    const { verdicts } = this.#policy
     const end = this.#noteStart + this.#notes() * noteNumbers
     let sightings = 0
     for (let at = this.#noteStart; at < end; ) {
-      const start = numbers[at + 1]
-      const isSighting = numbers[at + 8] === 1
-      events.clear()
-      do {
-        this.#noteEvent(at, scope)
-        at += noteNumbers
-      } while (!isSighting && at < end && numbers[at + 1] === start && numbers[at + 8] === 0)
-      const spanEnd = numbers[at - noteNumbers + 2]
-      if (isSighting) {
-        host.sights(start + shift, spanEnd + shift)
+      const verdict = verdicts.list[numbers[at]]
+      const target = numbers[at + 1]
+      const start = numbers[at + 6]
+      if (start === 0) {
+        if (this.#policy.workspace.sightings.asksNative()) this.#sight(at, false, verdict)
         sightings++
-      } else host.moves(start + shift, spanEnd + shift)
+        at += noteNumbers
+        continue
+      }
+      let count = 0
+      while (at < end && numbers[at] === verdict.id && numbers[at + 1] === target && numbers[at + 6] !== 0) {
+        this.#sight(at, true, verdict)
+        count++
+        at += noteNumbers
+      }
+      const records = { source: this.#viewed, start, end: numbers[at - 1], count }
+      host.moves(verdict, this.#answers.rangeOf(target), records)
     }
     return sightings
   }
 
-  /** Adds a noted event to the events of the reading. */
-  #noteEvent(at: number, scope: number): void {
+  #sight(at: number, isRehomed: boolean, { family }: Verdict): void {
     const { numbers } = this.#kernel
-    const { workspace, verdicts } = this.#policy
-    const { scan, reading } = workspace
-    const { events } = reading
+    const { sightings, reading } = this.#policy.workspace
+    if (sightings.isFull) return
     const shift = this.#from - this.#window
-    const isInSpan = numbers[at + 6] > 0
-    const path = numbers[at + 7]
-    const index = events.add(0, numbers[at + 3] + shift, numbers[at + 4] + shift)
-    events.verdicts[index] = verdicts.list[numbers[at]]
-    // A target that is not in the span is the scope's name.
-    events.targetStarts[index] = isInSpan ? numbers[at + 5] + shift : path < 0 ? 0 : scan.nameStarts[scope]
-    events.targetEnds[index] = isInSpan ? numbers[at + 6] + shift : path < 0 ? 0 : scan.nameEnds[scope]
-    events.paths[index] = path
-    events.standIns[index] = undefined
-    events.names[index] = undefined
+    sightings.note(isRehomed, family, {
+      source: reading.cursor,
+      nameStart: numbers[at + 2] + shift,
+      nameEnd: numbers[at + 3] + shift,
+      traceIdAt: numbers[at + 4] === 0 ? -1 : numbers[at + 4] + shift,
+      spanIdAt: numbers[at + 5] === 0 ? -1 : numbers[at + 5] + shift,
+    })
   }
 }

@@ -8,6 +8,7 @@
  * Out: the bytes of one whole ExportLogsServiceRequest or ExportTraceServiceRequest. Items are never decided here.
  * Source: contract, section "Rehomed items".
  */
+import type { Viewed } from '../../otlp/copy.ts'
 import { Cursor, LEN, tagOf } from '../../otlp/cursor.ts'
 import { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
 import { varintSize, writeVarint } from '../../otlp/splice.ts'
@@ -19,6 +20,14 @@ export interface RehomedBytes {
   readonly bytes: Uint8Array
   /** Log records or spans. */
   readonly items: number
+}
+
+/** Log records that are written already: `count` whole fields of a ScopeLogs in `[start, end)` of `source`. */
+export interface MovedRecords {
+  readonly source: Viewed
+  readonly start: number
+  readonly end: number
+  readonly count: number
 }
 
 /** A ScopeLogs or ScopeSpans in the making. */
@@ -98,13 +107,27 @@ export class RehomedRequest {
 
   /** Starts a log record of `target`; records of one target share a ScopeLogs in a resource. */
   openLogRecord(target: TextRange): void {
+    this.#enterNamedScope(target)
+    this.#open()
+  }
+
+  /** Adds log records of `target`. */
+  addLogRecords(target: TextRange, { source, start, end, count }: MovedRecords): void {
+    const scope = this.#enterNamedScope(target)
+    const from = this.writer.at
+    this.writer.range(source, start, end)
+    addPiece(scope, from, this.writer.at)
+    this.#items += count
+  }
+
+  #enterNamedScope(target: TextRange): ScopeEntry {
     if (this.#last === undefined || !this.#isNamed(this.#last, target)) {
       const name = latin1(target.source.bytes, target.start, target.end)
       const known = this.#byTarget.get(name)
       this.#last = known ?? this.#createNamedScope(target)
       if (known === undefined) this.#byTarget.set(name, this.#last)
     }
-    this.#open()
+    return this.#last
   }
 
   /** Starts a span, in a copy of the scope that the walk is in. */
