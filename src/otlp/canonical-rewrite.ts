@@ -33,16 +33,20 @@ import {
   VARINT_64,
 } from './canonical-plan.ts'
 import { canonicalVarint, canonicalVarintEnd } from './canonical-varint.ts'
-import { isCanonical } from './canonical-walk.ts'
+import type { CanonicalWalk } from './canonical-walk.ts'
 import { Cursor, LEN, VARINT } from './cursor.ts'
 import { varintSize, writeVarint } from './splice.ts'
 
-/** The message of `row` in canonical bytes, and what that took: fields removed, encodings rewritten. */
+/**
+ * The message of `row` in canonical bytes, and what that took: fields removed, encodings rewritten. `walk` has been
+ * pointed at the bytes.
+ */
 export function rewrite(
   bytes: Uint8Array,
   row: number,
+  walk: CanonicalWalk,
 ): { readonly bytes: Uint8Array; readonly removed: number } {
-  const rewriter = new Rewriter(bytes)
+  const rewriter = new Rewriter(bytes, walk)
   rewriter.message(row, WHOLE, 0)
   return { bytes: rewriter.removed === 0 ? bytes : rewriter.written(), removed: rewriter.removed }
 }
@@ -61,6 +65,7 @@ const copiedLevels = { min: 3, max: 6 } as const
 
 /** Scratch state of one rewriting. */
 class Rewriter {
+  readonly #walk: CanonicalWalk
   removed = 0
   readonly #bytes: Uint8Array
   readonly #cursor = new Cursor()
@@ -76,7 +81,8 @@ class Rewriter {
   /** By level and occurrence index: the slot of the field, the slot of its last piece, its tag. */
   readonly #occurrences = new Int32Array((LEVELS_MAX + 1) * OCCURRENCES_MAX * 3)
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, walk: CanonicalWalk) {
+    this.#walk = walk
     this.#bytes = bytes
     this.#cursor.reset(bytes, 0)
     this.#out = new Uint8Array(bytes.length)
@@ -223,7 +229,7 @@ class Rewriter {
   #isCopied(entry: number, slot: number, start: number, end: number, level: number): boolean {
     if (level < copiedLevels.min || level > copiedLevels.max) return false
     if (this.#slots[slot * 2 + 1] !== NONE) return false
-    return isCanonical(this.#bytes, childRow(entry), start, end, LEVELS_MAX - level)
+    return this.#walk.isCanonical(childRow(entry), start, end, LEVELS_MAX - level)
   }
 
   #writePacked(start: number, end: number): void {

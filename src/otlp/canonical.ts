@@ -10,7 +10,7 @@
  */
 import { LEVELS_MAX, rowOf } from './canonical-plan.ts'
 import { rewrite } from './canonical-rewrite.ts'
-import { isCanonical } from './canonical-walk.ts'
+import { CanonicalWalk } from './canonical-walk.ts'
 import { SIGNAL_TRAITS, type Signal } from './signal.ts'
 
 export interface Canonical {
@@ -20,14 +20,21 @@ export interface Canonical {
   readonly removed: number
 }
 
-/** Whether a whole Export*ServiceRequest is canonical as it is. Malformed bytes are not. */
-export function isCanonicalRequest(bytes: Uint8Array, signal: Signal): boolean {
-  return isCanonical(bytes, REQUEST_ROWS[signal], 0, bytes.length, LEVELS_MAX)
-}
+/** Makes requests canonical. Scratch state: one request at a time. */
+export class Canonicaliser {
+  readonly #walk = new CanonicalWalk()
 
-/** Makes a whole Export*ServiceRequest canonical. Throws `MalformedRequest` for what no decoder takes. */
-export function canonicalise(bytes: Uint8Array, signal: Signal): Canonical {
-  return isCanonicalRequest(bytes, signal) ? { bytes, removed: 0 } : rewrite(bytes, REQUEST_ROWS[signal])
+  /** Whether a whole Export*ServiceRequest is canonical as it is. Malformed bytes are not. */
+  isCanonical(bytes: Uint8Array, signal: Signal): boolean {
+    this.#walk.load(bytes)
+    return this.#walk.isCanonical(REQUEST_ROWS[signal], 0, bytes.length, LEVELS_MAX)
+  }
+
+  /** Makes a whole Export*ServiceRequest canonical. Throws `MalformedRequest` for what no decoder takes. */
+  canonicalise(bytes: Uint8Array, signal: Signal): Canonical {
+    if (this.isCanonical(bytes, signal)) return { bytes, removed: 0 }
+    return rewrite(bytes, REQUEST_ROWS[signal], this.#walk)
+  }
 }
 
 const REQUEST_ROWS: Readonly<Record<Signal, number>> = {

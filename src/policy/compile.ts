@@ -85,7 +85,9 @@ export function compilePolicy(
   }
   // A field policy may call an event by its `event.name`, whatever its lines ask for.
   const readsEventNames = lanes.some(({ accept, fields }) => fields.isActive || accept.some(asksEventName))
-  const asksEventNames = lanes.some(({ accept, fields }) => fields.asksEventName || accept.some(asksEventName))
+  const asksEventNames = lanes.some(
+    ({ accept, fields }) => fields.asksEventName || accept.some(asksEventName),
+  )
   let spanKernel: { readonly made: SpanKernel | undefined } | undefined
   const policy: Policy = {
     digest: digestOf(spec),

@@ -9,12 +9,12 @@
  */
 import { type Viewed, viewed } from '../otlp/copy.ts'
 import { FIXED64, LEN, tagOf } from '../otlp/cursor.ts'
+import type { Kernel } from '../otlp/kernel.ts'
 import type { Policy } from './compile.ts'
 import type { Subject } from './decide.ts'
 import { type ByteString, latin1 } from './family.ts'
 import { keyOf } from './field-pass.ts'
 import type { FieldAction, FieldContext, PlaceContexts } from './fields.ts'
-import type { Kernel } from './kernel.ts'
 import { type EventRoles, MOVING_EVENT_ROLES, NAMED_EVENT_ROLES, NO_EVENT_ROLES } from './key-traits.ts'
 import { EVENT_NAME, LEVEL, MESSAGE_TEXT } from './keys.ts'
 import type { LaneRecord } from './lane-record.ts'
@@ -70,7 +70,9 @@ const oddWireTypes: ReadonlySet<number> = new Set([3, 4, 6, 7])
 
 /** Whether the kernel can read targets as `reader` does. */
 export function isKnownReader({ paths, usesResource, ownKeys }: TargetReader): boolean {
-  const isPlain = paths.every(({ except, ownKeyBytes }) => except.size === 0 && ownKeyBytes.length <= WORD_BYTES_MAX)
+  const isPlain = paths.every(
+    ({ except, ownKeyBytes }) => except.size === 0 && ownKeyBytes.length <= WORD_BYTES_MAX,
+  )
   return !usesResource && paths.length <= PATHS_MAX && isPlain && new Set(ownKeys).size === ownKeys.length
 }
 
@@ -85,7 +87,9 @@ export class KernelAnswers {
   readonly #forget: () => void
   readonly #wordOf: (start: number, length: number) => number
   readonly #putJudgment: (...values: readonly number[]) => number
-  readonly #tables: Readonly<Record<'roles' | 'roleLengths' | 'actions' | 'texts' | 'words' | 'lengths', number>>
+  readonly #tables: Readonly<
+    Record<'roles' | 'roleLengths' | 'actions' | 'texts' | 'words' | 'lengths', number>
+  >
   readonly #scratch: number
   readonly #wordBits: number
   /** By number, and by themselves. A span's is followed by that of its links. */
@@ -118,7 +122,11 @@ export class KernelAnswers {
     this.#wordBits = kernel.constant('WORD_BITS')
     this.#putPlans()
     const { rehomes } = policy
-    this.#eventRoles = rehomes ? MOVING_EVENT_ROLES : policy.readsEventNames ? NAMED_EVENT_ROLES : NO_EVENT_ROLES
+    this.#eventRoles = rehomes
+      ? MOVING_EVENT_ROLES
+      : policy.readsEventNames
+        ? NAMED_EVENT_ROLES
+        : NO_EVENT_ROLES
     kernel.call('configure')(record.editsFields ? 1 : 0, rehomes ? 1 : 0, asksNames ? 1 : 0)
     const marker = kernel.constant('MARKER')
     kernel.bytes[marker] = REHOMED.span_event.bytes.length
@@ -142,7 +150,8 @@ export class KernelAnswers {
       paths.forEach(({ kind, ownKeyBytes }, index) => {
         if (kind === 'attribute') put(ownKeyBytes, index + 1)
       })
-      if (PLANS[plan] === EVENT_PLAN) for (const [key, role] of this.#eventRoles) put(Buffer.from(key, 'latin1'), kernelRole(role))
+      if (PLANS[plan] === EVENT_PLAN)
+        for (const [key, role] of this.#eventRoles) put(Buffer.from(key, 'latin1'), kernelRole(role))
     })
   }
 
@@ -156,10 +165,13 @@ export class KernelAnswers {
   answer(asked: number, first: number, second: number, third: number): boolean {
     if (asked === ASK_ACTION) {
       const context = this.#contexts[first]
-      this.#kernel.bytes[this.#tables.actions + ((first << this.#wordBits) | second)] = codeOf(context.named(this.#text(second)))
+      this.#kernel.bytes[this.#tables.actions + ((first << this.#wordBits) | second)] = codeOf(
+        context.named(this.#text(second)),
+      )
       return true
     }
-    const judgment = asked === ASK_SPAN ? this.#judgeSpan(first, second) : this.#judgeEvent(first, second, third)
+    const judgment =
+      asked === ASK_SPAN ? this.#judgeSpan(first, second) : this.#judgeEvent(first, second, third)
     if (judgment === undefined) return false
     this.#putJudgment(asked, first, second, third, judgment | JUDGED)
     return true
@@ -195,7 +207,11 @@ export class KernelAnswers {
   }
 
   /** Undefined if there is no room for the contexts, which are all forgotten then. */
-  #judgment(verdict: Verdict, contexts: readonly FieldContext[], places: readonly Place[]): number | undefined {
+  #judgment(
+    verdict: Verdict,
+    contexts: readonly FieldContext[],
+    places: readonly Place[],
+  ): number | undefined {
     if (verdict.id >= VERDICTS_MAX) return JUDGED_ODD
     const context = this.#record.editsFields ? this.#number(contexts, places) : 0
     if (context === undefined) return undefined
@@ -227,7 +243,8 @@ export class KernelAnswers {
     for (const { texts, place } of PLANS) {
       if (place !== of) continue
       texts.forEach((name, tag) => {
-        if (name !== '') this.#kernel.bytes[this.#tables.texts + number * 16 + (tag >> 3)] = textCodeOf(context.text(name))
+        if (name !== '')
+          this.#kernel.bytes[this.#tables.texts + number * 16 + (tag >> 3)] = textCodeOf(context.text(name))
       })
     }
   }
@@ -241,7 +258,8 @@ export class KernelAnswers {
     })
     this.#readers.forEach(({ paths }, plan) => {
       paths.forEach(({ kind }, index) => {
-        bytes[kindsOfPaths + plan * PATHS_MAX + index] = kind === 'attribute' ? PATH_ATTRIBUTE : PATH_SCOPE_NAME
+        bytes[kindsOfPaths + plan * PATHS_MAX + index] =
+          kind === 'attribute' ? PATH_ATTRIBUTE : PATH_SCOPE_NAME
       })
     })
   }

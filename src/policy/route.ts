@@ -9,7 +9,6 @@
  * passes none. Throws `MalformedRequest` wherever the walk must look and cannot read, and `TooLarge`.
  */
 
-import { canonicalise, isCanonicalRequest } from '../otlp/canonical.ts'
 import { LEN, tagOf } from '../otlp/cursor.ts'
 import { countDataPoints } from '../otlp/metric.ts'
 import type { Signal } from '../otlp/signal.ts'
@@ -391,14 +390,14 @@ class Walk {
     if (lane.wire === 'as_is' || this.#isCanonical()) return [{ ...parcel, content }]
     const bytes = content === undefined ? this.#request : content.toBytes()
     content?.release()
-    const canonical = canonicalise(bytes, this.#signal)
+    const canonical = this.#policy.workspace.canonicaliser.canonicalise(bytes, this.#signal)
     if (canonical.removed > 0) this.#policy.workspace.findings.addCanonicalised(lane.name, canonical.removed)
     return [{ ...parcel, content: canonical.bytes === this.#request ? undefined : canonical.bytes }]
   }
 
   /** Whether the request is canonical: then so is whatever is spliced from it, and need not be looked at again. */
   #isCanonical(): boolean {
-    this.#isCanonicalRequest ??= isCanonicalRequest(this.#request, this.#signal)
+    this.#isCanonicalRequest ??= this.#policy.workspace.canonicaliser.isCanonical(this.#request, this.#signal)
     return this.#isCanonicalRequest
   }
 

@@ -9,13 +9,16 @@
  * Scratch state owned by a compiled policy.
  */
 import { type Viewed, viewed } from '../otlp/copy.ts'
+import { createKernel, type Kernel, moduleOf } from '../otlp/kernel.ts'
 import type { Policy } from './compile.ts'
-import { createKernel, type Kernel } from './kernel.ts'
 import { isKnownReader, KernelAnswers } from './kernel-answers.ts'
 import type { LaneRecord } from './lane-record.ts'
 import type { TextRange } from './rehome/field.ts'
 import type { MovedRecords } from './rehome/request.ts'
 import type { Verdict } from './verdict.ts'
+
+/** Compiled once; it has no state. */
+const module = moduleOf(new URL('./spans.wasm', import.meta.url))
 
 /** Why a run came back, beside that it was done: the span it stopped at is odd, or something is to be told first. */
 const ODD = 1
@@ -49,7 +52,8 @@ export function createSpanKernel(policy: Policy, asksEventNames: boolean): SpanK
 export class SpanKernel {
   readonly #policy: Policy
   readonly #record: LaneRecord
-  readonly #kernel: Kernel = createKernel()
+  readonly #kernel: Kernel = createKernel(module)
+  readonly #numbers = new Int32Array(this.#kernel.bytes.buffer)
   readonly #viewed: Viewed = viewed(this.#kernel.bytes)
   readonly #answers: KernelAnswers
   readonly #run: (...values: readonly number[]) => number
@@ -89,7 +93,9 @@ export class SpanKernel {
     this.#outStart = kernel.constant('OUT')
     this.#counts = kernel.constant('COUNTS') >> 2
     this.#noteStart = kernel.constant('NOTES') >> 2
-    this.#usesScope = [...spanTarget.paths, ...spanEventTarget.paths].some(({ kind }) => kind === 'scope_name')
+    this.#usesScope = [...spanTarget.paths, ...spanEventTarget.paths].some(
+      ({ kind }) => kind === 'scope_name',
+    )
   }
 
   /** Points the kernel at a request, which was scanned. */
@@ -107,7 +113,8 @@ export class SpanKernel {
   take(item: number, last: number, scope: number, sightings: number, host: RunHost): number {
     const { items, nameStarts, nameEnds, nameDoubts } = this.#policy.workspace.scan
     const isNamed = this.#usesScope && nameStarts[scope] < nameEnds[scope]
-    const isOddScope = isNamed && (nameDoubts[scope] === 1 || nameEnds[scope] - nameStarts[scope] > scopeBytesMax)
+    const isOddScope =
+      isNamed && (nameDoubts[scope] === 1 || nameEnds[scope] - nameStarts[scope] > scopeBytesMax)
     let next = item
     let wanted = sightings
     let answers = 0
@@ -136,7 +143,11 @@ export class SpanKernel {
     const from = fields[item]
     if (from >= this.#from && from < this.#to) return true
     let to = from
-    for (let index = item; index < last && fields[index] === to && ends[index] - from <= this.#windowBytes; index++)
+    for (
+      let index = item;
+      index < last && fields[index] === to && ends[index] - from <= this.#windowBytes;
+      index++
+    )
       to = ends[index]
     if (to === from) return false
     this.#kernel.bytes.set(this.#request.subarray(from, to), this.#window)
@@ -157,11 +168,13 @@ export class SpanKernel {
 
   /** Takes over what the kernel made of so many spans; returns how many events were noted as sightings. */
   #finish(spans: number, host: RunHost): number {
-    const { bytes, numbers } = this.#kernel
+    const { bytes } = this.#kernel
+    const numbers = this.#numbers
     const { edits } = this.#record
     const edited = this.#edited()
     const shift = this.#from - this.#window
-    if (edited !== 0) edits.putFields(edited + shift, this.#copied() + shift, bytes, this.#outStart, this.#out())
+    if (edited !== 0)
+      edits.putFields(edited + shift, this.#copied() + shift, bytes, this.#outStart, this.#out())
     edits.kept += spans
     this.#record.items += spans
     for (const verdict of this.#answers.verdicts) {
@@ -175,7 +188,7 @@ export class SpanKernel {
 
   /** Goes through the notes of a run: events that move, those of one target at once, and sightings. */
   #note(host: RunHost): number {
-    const { numbers } = this.#kernel
+    const numbers = this.#numbers
     const { verdicts } = this.#policy
     const end = this.#noteStart + this.#notes() * noteNumbers
     let sightings = 0
@@ -202,7 +215,7 @@ export class SpanKernel {
   }
 
   #sight(at: number, isRehomed: boolean, { family }: Verdict): void {
-    const { numbers } = this.#kernel
+    const numbers = this.#numbers
     const { sightings, reading } = this.#policy.workspace
     if (sightings.isFull) return
     const shift = this.#from - this.#window

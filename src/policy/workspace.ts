@@ -5,6 +5,7 @@
  * `route` is synchronous, so no two requests share it.
  */
 import { AttributeReader } from '../otlp/attribute.ts'
+import { Canonicaliser } from '../otlp/canonical.ts'
 import { Cursor } from '../otlp/cursor.ts'
 import { Scan } from '../otlp/scan.ts'
 import type { ByteString } from './family.ts'
@@ -41,6 +42,7 @@ export class Workspace {
   readonly names: Memory<readonly ByteString[]> = new Memory((name) => [name])
   /** One a lane, in the order of the configuration. */
   readonly lanes: readonly LaneRecord[]
+  readonly canonicaliser: Canonicaliser = new Canonicaliser()
   readonly counts: VerdictCounts = new VerdictCounts()
   readonly findings: FindingSink = new FindingSink()
   readonly undecided: UndecidedFields = new UndecidedFields()

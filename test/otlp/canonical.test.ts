@@ -2,7 +2,7 @@ import { deepStrictEqual, equal, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { MalformedRequest } from '../../src/errors.ts'
-import { canonicalise } from '../../src/otlp/canonical.ts'
+import { Canonicaliser } from '../../src/otlp/canonical.ts'
 import { LEVELS_MAX } from '../../src/otlp/canonical-plan.ts'
 import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts'
 import { SIGNAL_TRAITS, SIGNALS, type Signal } from '../../src/otlp/signal.ts'
@@ -11,6 +11,8 @@ import { readCorpus } from '../oracle/corpus.ts'
 import { breakBytes, mutateKeepingMeaning } from '../oracle/mutate.ts'
 import { decode, encode, type OracleMessage, type OracleValue } from '../oracle/oracle.ts'
 import { CANARY, plantCanaries } from './canary.ts'
+
+const canonicaliser = new Canonicaliser()
 
 /** CANONICAL_RUNS makes a long hunt of the properties; a failure prints its seed. */
 const numRuns = Number(process.env.CANONICAL_RUNS ?? 150)
@@ -34,10 +36,10 @@ function valueWithoutWrong(value: OracleValue): OracleValue {
 /** The canonical bytes, after checking that nothing more is to do for them, and that the request was not written to. */
 function canonical(bytes: Uint8Array, signal: Signal): Uint8Array {
   const before = Buffer.from(bytes)
-  const once = canonicalise(bytes, signal)
+  const once = canonicaliser.canonicalise(bytes, signal)
   ok(before.equals(bytes))
   equal(once.bytes === bytes, once.removed === 0)
-  const twice = canonicalise(once.bytes, signal)
+  const twice = canonicaliser.canonicalise(once.bytes, signal)
   equal(twice.bytes, once.bytes)
   equal(twice.removed, 0)
   return once.bytes
@@ -213,7 +215,7 @@ const SINS: readonly (readonly [string, Signal, string, string, number])[] = [
 
 t.test('nothing that a decoder leaves unread is left, and each removal is counted', async (t) => {
   for (const [title, signal, sinful, expected, removed] of SINS) {
-    const result = canonicalise(requestOf(bytes(sinful)), signal)
+    const result = canonicaliser.canonicalise(requestOf(bytes(sinful)), signal)
     t.equal(hexOf(result.bytes), hexOf(requestOf(bytes(expected))), title)
     t.equal(result.removed, removed, `${title}: removed`)
   }
@@ -241,7 +243,7 @@ const INNOCENT: readonly (readonly [string, Signal, string])[] = [
 t.test('what a decoder reads is left byte for byte', async (t) => {
   for (const [title, signal, item] of INNOCENT) {
     const request = requestOf(bytes(item))
-    const result = canonicalise(request, signal)
+    const result = canonicaliser.canonicalise(request, signal)
     t.equal(hexOf(result.bytes), hexOf(request), title)
     t.equal(result.removed, 0, title)
     t.equal(result.bytes, request, `${title}: the same bytes`)
@@ -253,7 +255,7 @@ t.test('an item that is canonical is copied beside one that is not', async (t) =
   const bad = frame(2, bytes('1001 7801'))
   const request = frame(1, frame(2, Buffer.concat([good, bad, good])))
   const expected = frame(1, frame(2, Buffer.concat([good, good, good])))
-  const result = canonicalise(request, 'logs')
+  const result = canonicaliser.canonicalise(request, 'logs')
   t.equal(hexOf(result.bytes), hexOf(expected))
   t.equal(result.removed, 1)
 })
@@ -261,7 +263,7 @@ t.test('an item that is canonical is copied beside one that is not', async (t) =
 t.test('a rewriting may need more room than the request took', async (t) => {
   const record = frame(2, bytes('10ffffffff0f'))
   const many = Buffer.concat(Array.from({ length: 14 }, () => record))
-  const result = canonicalise(frame(1, frame(2, many)), 'logs')
+  const result = canonicaliser.canonicalise(frame(1, frame(2, many)), 'logs')
   t.equal(result.removed, 14)
   const severities = Array.from({ length: 14 }, () => ({ severityNumber: -1 }))
   t.strictSame(decode('ExportLogsServiceRequest', result.bytes), {
@@ -285,21 +287,23 @@ const MALFORMED: readonly (readonly [string, Signal, string])[] = [
 
 t.test('what ends before it is whole is malformed', async (t) => {
   for (const [title, signal, item] of MALFORMED) {
-    t.throws(() => canonicalise(requestOf(bytes(item)), signal), { code: 'malformed' }, title)
+    t.throws(() => canonicaliser.canonicalise(requestOf(bytes(item)), signal), { code: 'malformed' }, title)
   }
 })
 
 t.test('what is overridden must be well formed all the same', async (t) => {
   // An array that ends inside a value, overridden by an int; and one taken up again, of which the first is broken.
   for (const item of ['2a06 2a020a05 1801', '2a08 2a020a05 0a00 2a00']) {
-    t.throws(() => canonicalise(requestOf(bytes(item)), 'logs'), { code: 'malformed' }, item)
+    t.throws(() => canonicaliser.canonicalise(requestOf(bytes(item)), 'logs'), { code: 'malformed' }, item)
   }
 })
 
 t.test('a packed list that ends inside a number is malformed', async (t) => {
   const point = (list: string) => requestOf(bytes(`4a0b 0a09 ${list}`))
-  t.throws(() => canonicalise(point('3207 00000000000000'), 'metrics'), { code: 'malformed' })
-  t.doesNotThrow(() => canonicalise(requestOf(bytes('4a0c 0a0a 3208 0000000000000000')), 'metrics'))
+  t.throws(() => canonicaliser.canonicalise(point('3207 00000000000000'), 'metrics'), { code: 'malformed' })
+  t.doesNotThrow(() =>
+    canonicaliser.canonicalise(requestOf(bytes('4a0c 0a0a 3208 0000000000000000')), 'metrics'),
+  )
 })
 
 t.test(`messages nest ${LEVELS_MAX} levels deep and no deeper`, async (t) => {
@@ -311,11 +315,13 @@ t.test(`messages nest ${LEVELS_MAX} levels deep and no deeper`, async (t) => {
   }
   const message = 'ExportLogsServiceRequest'
   const deepest = encode(message, nested((LEVELS_MAX - 4) / 2, { intValue: 1n }))
-  t.equal(canonicalise(deepest, 'logs').bytes, deepest)
+  t.equal(canonicaliser.canonicalise(deepest, 'logs').bytes, deepest)
   const beyond = encode(message, nested((LEVELS_MAX - 4) / 2, { arrayValue: {} }))
-  t.throws(() => canonicalise(beyond, 'logs'), { message: /^messages nested too deep at byte \d+$/ })
+  t.throws(() => canonicaliser.canonicalise(beyond, 'logs'), {
+    message: /^messages nested too deep at byte \d+$/,
+  })
   const unknown = bytes('7801')
-  const rewritten = canonicalise(Buffer.concat([deepest, unknown]), 'logs')
+  const rewritten = canonicaliser.canonicalise(Buffer.concat([deepest, unknown]), 'logs')
   t.equal(hexOf(rewritten.bytes), hexOf(deepest), 'the general way has the same limit')
 })
 
@@ -338,15 +344,16 @@ t.test(`an attribute counts for two levels of the ${LEVELS_MAX}, however plain i
     [2, 101, false],
   ] as const) {
     const request = nested(arrays, lists(arrays, level))
-    if (fits) t.equal(canonicalise(request, 'logs').bytes, request, `at level ${level}`)
-    else t.throws(() => canonicalise(request, 'logs'), { code: 'malformed' }, `at level ${level}`)
+    if (fits) t.equal(canonicaliser.canonicalise(request, 'logs').bytes, request, `at level ${level}`)
+    else
+      t.throws(() => canonicaliser.canonicalise(request, 'logs'), { code: 'malformed' }, `at level ${level}`)
   }
 })
 
 t.test('captured requests of official SDKs are canonical as they are', async (t) => {
   for (const { file, signal, encoding, body } of readCorpus()) {
     const request = encoding === 'json' ? jsonToProtobuf(body, signal) : body
-    const result = canonicalise(request, signal)
+    const result = canonicaliser.canonicalise(request, signal)
     t.equal(result.removed, 0, file)
     t.equal(result.bytes, request, file)
   }

@@ -1,7 +1,7 @@
 /** Asserts that `route` and the reference agree on one request under one policy, in everything that they say. */
 import { deepStrictEqual, equal, ok } from 'node:assert/strict'
 import type { LaneSpec, PolicySpec } from '../../src/config/config.ts'
-import { canonicalise } from '../../src/otlp/canonical.ts'
+import { Canonicaliser } from '../../src/otlp/canonical.ts'
 import { SIGNAL_TRAITS, type Signal } from '../../src/otlp/signal.ts'
 import { compilePolicy, type Policy } from '../../src/policy/compile.ts'
 import { type Routing, route, type WitnessedItem } from '../../src/policy/route.ts'
@@ -10,6 +10,8 @@ import { doubtsOf, payloadsOf } from './doubt.ts'
 import { orderOf } from './held-reference.ts'
 import { assertVerbatim, bytesOf } from './parcel-bytes.ts'
 import { mergedTally, type ReferenceRouting, routeReference } from './reference.ts'
+
+const canonicaliser = new Canonicaliser()
 
 export interface AgreeCase {
   readonly bytes: Uint8Array
@@ -90,7 +92,7 @@ export function assertAgrees({
     deepStrictEqual(actual, wanted)
     const lane = spec.lanes.find(({ name }) => name === parcel.lane)
     if (lane?.wire === 'canonical')
-      ok(canonicalise(parcel.bytes, parcel.signal).bytes === parcel.bytes, 'canonical')
+      ok(canonicaliser.canonicalise(parcel.bytes, parcel.signal).bytes === parcel.bytes, 'canonical')
     else if (isUntouched(lane, spec)) assertVerbatim(parcel.bytes, bytes)
   })
   assertHeld(routing, expected, message)

@@ -72,7 +72,7 @@ export const NOTES: i32 = FRAMES + FRAME_BYTES * 4
 /** What was read or is written beyond an end. */
 const SLACK: i32 = 64
 /** The window on the request, what becomes of it, and the log records of events that move. */
-export const WINDOW_BYTES: i32 = 1 << 18
+export const WINDOW_BYTES: i32 = 1 << 17
 export const WINDOW: i32 = (NOTES + NOTES_MAX * NOTE_BYTES + 63) & ~63
 export const OUT: i32 = WINDOW + WINDOW_BYTES + SLACK
 export const OUT_END: i32 = OUT + WINDOW_BYTES * 2

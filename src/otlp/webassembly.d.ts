@@ -15,5 +15,6 @@ declare namespace WebAssembly {
   }
   class Memory {
     readonly buffer: ArrayBuffer
+    grow(pages: number): number
   }
 }
