@@ -98,9 +98,9 @@ export function forget(): void {
   memory.fill(JUDGMENTS, 0, (JUDGMENT_SLOTS + JUDGMENT_WAYS) * 8)
 }
 
-/** `editing`: whether the lane has a field policy; `moving`: whether events may move; `names`: whether rules ask what an event is called. */
-export function configure(editing: bool, moving: bool, names: bool): void {
-  configureReading(editing, moving, names)
+/** `editing`: whether the lane has a field policy; `names`: whether rules ask what an event is called. */
+export function configure(editing: bool, names: bool): void {
+  configureReading(editing, names)
 }
 
 /** Goes through the spans in `[start, end)` of the window, whole fields of one scope with the name `scope`. */

@@ -57,7 +57,7 @@ export const TABLES_END: i32 = JUDGMENTS + (JUDGMENT_SLOTS + JUDGMENT_WAYS) * 8
 export const MARKER: i32 = TABLES_END
 /** Rows of the span in hand. */
 export const ROWS_MAX: i32 = 4096
-export const ROW_BYTES: i32 = 80
+export const ROW_BYTES: i32 = 84
 export const ROWS: i32 = MARKER + 128
 /** By plan and path: start and end of the target that the path gives in the item in hand. */
 export const SLOTS: i32 = ROWS + ROWS_MAX * ROW_BYTES
@@ -104,6 +104,8 @@ export const ROLE_PATH: i32 = 15
 export const ROLE_EVENT_NAME: i32 = 16
 export const ROLE_LEVEL: i32 = 32
 export const ROLE_MESSAGE: i32 = 64
+/** And nothing beside: the attribute leaves as it came, whatever item it is of. */
+export const ROLE_INERT: i32 = 128
 
 /** In PATHS. */
 export const PATH_NONE: i32 = 0

@@ -15,6 +15,8 @@ import {
   WORD_BITS,
 } from './layout'
 import {
+  ATTRIBUTES_END,
+  ATTRIBUTES_START,
   BEHIND,
   END,
   FIELD,
@@ -123,24 +125,39 @@ function putBody(event: i32): void {
 
 /** All attributes but the target's and `level`; returns how many the event says were dropped. */
 function putAttributes(event: i32): u32 {
-  const targetRole = load<i32>(event, TARGET_PATH) + 1
   const last = load<i32>(event, BEHIND)
+  let from = load<i32>(event, ATTRIBUTES_START)
   let dropped: u32 = 0
   for (let row = event + ROW_BYTES; row < last; row += ROW_BYTES) {
     const kind = load<i32>(row, KIND)
     if (kind === FIELD_COUNT) dropped = load<u32>(row, NUMBER)
-    if (kind !== FIELD_ATTRIBUTE) continue
-    const role = <i32>load<u8>(ROLES + ((EVENT << WORD_BITS) | load<i32>(row, WORD)))
-    const isTarget = targetRole > 0 && (role & ROLE_PATH) === targetRole
-    if (isTarget || (role & ROLE_LEVEL) !== 0) continue
-    // The length is copied as it stands, only the tag is another.
-    const from = load<i32>(row, FIELD) + 1
-    const size = load<i32>(row, END) - from
-    putByte(ATTRIBUTE_TAG)
-    copyBytes(at, from, size)
-    at += size
+    if (kind !== FIELD_ATTRIBUTE || !isReplaced(event, row)) continue
+    putRun(from, load<i32>(row, FIELD))
+    from = load<i32>(row, END)
   }
+  putRun(from, load<i32>(event, ATTRIBUTES_END))
   return dropped
+}
+
+/** Whether the record has elsewhere what the attribute in `row` says. */
+function isReplaced(event: i32, row: i32): bool {
+  const role = <i32>load<u8>(ROLES + ((EVENT << WORD_BITS) | load<i32>(row, WORD)))
+  const target = load<i32>(event, TARGET_PATH) + 1
+  return (role & ROLE_LEVEL) !== 0 || (target > 0 && (role & ROLE_PATH) === target)
+}
+
+/** The attributes in `[start, end)`, one behind the other: all of each but its tag, as it stands. */
+function putRun(start: i32, end: i32): void {
+  if (start >= end) return
+  const shift = at - start
+  copyBytes(at, start, end - start)
+  at += end - start
+  // Their lengths take one byte or two: they were read before.
+  for (let field = start; field < end; ) {
+    store<u8>(field + shift, ATTRIBUTE_TAG)
+    const size = <i32>load<u8>(field + 1)
+    field += size < 0x80 ? 2 + size : 3 + ((size & 0x7f) | (<i32>load<u8>(field + 2) << 7))
+  }
 }
 
 /** Writes the head of the record whose payload starts at `payload` and ends here. */

@@ -4,6 +4,7 @@
  */
 import { clearTarget, judgmentOf, noteTarget, path, settle, target } from './judge'
 import {
+  ACTION_LEAVE,
   ASK_EVENT,
   EVENT,
   FIELD_ATTRIBUTE,
@@ -19,10 +20,12 @@ import {
   FIELD_TEXT,
   FIELD_TIME,
   FIELD_TRACE_ID,
+  JUDGED_MOVED,
   JUDGED_ODD,
   LINK,
   PLANS,
   ROLE_EVENT_NAME,
+  ROLE_INERT,
   ROLE_LENGTHS,
   ROLE_LEVEL,
   ROLE_MESSAGE,
@@ -52,7 +55,7 @@ export const ACTION: i32 = 28
 // of a message: the row behind what is in it;
 export const BEHIND: i32 = 20
 // of an event: its judgment, the word of its target and the path to it, its `event.name` with the word of that key,
-// the name beside its attributes, its level, the value of its `message`, and where its time stands;
+// the name beside its attributes, its level, the value of its `message`, its attributes, and where its time stands;
 export const JUDGMENT: i32 = 24
 export const TARGET: i32 = 28
 export const TARGET_PATH: i32 = 32
@@ -66,6 +69,8 @@ export const LEVEL_END: i32 = 60
 export const MESSAGE_START: i32 = 64
 export const MESSAGE_END: i32 = 68
 export const TIME: i32 = 72
+export const ATTRIBUTES_START: i32 = 76
+export const ATTRIBUTES_END: i32 = 80
 // of a count: the number.
 export const NUMBER: i32 = 20
 
@@ -78,10 +83,8 @@ const ANY_SHAPE: i32 = -2
 
 /** The rows of the span in hand end here. */
 export let rowsEnd: i32 = 0
-/** Whether the lane edits fields. */
+/** Whether the lane edits fields: else no attribute is looked at but those that have a role. */
 export let isEditing: bool = true
-/** Whether it does, or events move: else no attribute is looked at but those that may be the target. */
-let isWhole: bool = true
 /** Whether rules ask what an event is called. */
 let asksNames: bool = false
 /** Whether the span in hand came with a number of dropped events. */
@@ -99,15 +102,17 @@ let levelEnd: i32 = 0
 let messageStart: i32 = 0
 let messageEnd: i32 = 0
 let time: i32 = 0
+let attributesStart: i32 = 0
+let attributesEnd: i32 = 0
+let isScattered: bool = false
 
 /** Of the span in hand: where its ids stand, or 0, and its flags. */
 export let traceId: i32 = 0
 export let spanId: i32 = 0
 export let flags: i32 = 0
 
-export function configureReading(editing: bool, moving: bool, names: bool): void {
+export function configureReading(editing: bool, names: bool): void {
   isEditing = editing
-  isWhole = editing || moving
   asksNames = names
 }
 
@@ -143,21 +148,29 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
       const length = <i32>load<u8>(from + 1)
       const keyEnd = from + 2 + length
       if (load<u8>(from) !== 0x0a || length >= 0x80 || keyEnd + 4 > stop || stop > end) return odd()
-      if (isWhole || load<u8>(ROLE_LENGTHS + (plan << 7) + length) !== 0) {
+      if (plan === EVENT) {
+        if (attributesEnd === 0) attributesStart = at
+        else if (attributesEnd !== at) isScattered = true
+        attributesEnd = stop
+      }
+      if (isEditing || load<u8>(ROLE_LENGTHS + (plan << 7) + length) !== 0) {
         const value = valueOf(keyEnd, stop)
         if (value === ANY_SHAPE) return odd()
         const word = keyBehind(plan, previous, from + 2, length)
         if (word < 0) return full()
         previous = word
         const role = <i32>load<u8>(ROLES + ((plan << WORD_BITS) | word))
-        if (role !== 0 && !noteRole(plan, role, word, keyEnd, value, stop)) return false
-        if (isWhole) {
-          const row = addRow(kind, tag, at, from, stop)
-          if (row === 0) return false
-          store<i32>(row, word, WORD)
-          store<i32>(row, value, VALUE)
+        if (role !== ROLE_INERT) {
+          if (role !== 0 && !noteRole(plan, role, word, keyEnd, value, stop)) return false
+          if (isEditing || role !== 0) {
+            const row = addRow(kind, tag, at, from, stop)
+            if (row === 0) return false
+            store<i32>(row, word, WORD)
+            store<i32>(row, value, VALUE)
+            store<i32>(row, ACTION_LEAVE, ACTION)
+          }
         }
-      }
+      } else if (!isEndedByValue(keyEnd, stop)) return odd()
       at = stop
       continue
     }
@@ -245,12 +258,15 @@ function readEvent(tag: i32, field: i32, start: i32, end: i32): bool {
   messageStart = 0
   messageEnd = 0
   time = 0
+  attributesStart = 0
+  attributesEnd = 0
+  isScattered = false
   if (!readMessage(EVENT, start, end) || !settle(EVENT)) return false
   const name = asksNames ? nameWord() : 0
   if (name < 0) return false
   const judgment = judgmentOf(ASK_EVENT, name)
   if (judgment === 0) return false
-  if (judgment & JUDGED_ODD) return odd()
+  if ((judgment & JUDGED_ODD) !== 0 || ((judgment & JUDGED_MOVED) !== 0 && isScattered)) return odd()
   store<i32>(row, rowsEnd, BEHIND)
   store<i32>(row, judgment, JUDGMENT)
   store<i32>(row, target, TARGET)
@@ -265,6 +281,8 @@ function readEvent(tag: i32, field: i32, start: i32, end: i32): bool {
   store<i32>(row, messageStart, MESSAGE_START)
   store<i32>(row, messageEnd, MESSAGE_END)
   store<i32>(row, time, TIME)
+  store<i32>(row, attributesStart, ATTRIBUTES_START)
+  store<i32>(row, attributesEnd, ATTRIBUTES_END)
   return true
 }
 
@@ -344,6 +362,17 @@ function valueOf(at: i32, end: i32): i32 {
     return at + 4 + length === end && <i32>((head >> 8) & 0x7f) === length + 2 ? at + 4 : ANY_SHAPE
   }
   return longValueOf(at, end)
+}
+
+/** Whether the value of an attribute whose key ends at `at` is the last thing in it, which ends at `end`. */
+// @ts-ignore: decorator
+@inline
+function isEndedByValue(at: i32, end: i32): bool {
+  const size = <i32>load<u8>(at + 1)
+  if (load<u8>(at) !== 0x12) return false
+  if (size < 0x80) return at + 2 + size === end
+  const high = <i32>load<u8>(at + 2)
+  return high < 0x80 && at + 3 + ((size & 0x7f) | (high << 7)) === end
 }
 
 function longValueOf(at: i32, end: i32): i32 {

@@ -36,6 +36,7 @@ const FIELD_ODD = 23
 const ROLE_EVENT_NAME = 16
 const ROLE_LEVEL = 32
 const ROLE_MESSAGE = 64
+const ROLE_INERT = 128
 const PATH_ATTRIBUTE = 1
 const PATH_SCOPE_NAME = 2
 const ACTION_LEAVE = 1
@@ -59,6 +60,10 @@ const shortMax = 255 - ACTION_SHORT
 
 /** The kinds of messages, as the kernel numbers them. */
 const PLANS: readonly Plan[] = [SPAN_PLAN, EVENT_PLAN, LINK_PLAN, STATUS_PLAN]
+
+/** The plans that a judgment's contexts are for. */
+const SPAN: readonly number[] = [PLANS.indexOf(SPAN_PLAN), PLANS.indexOf(LINK_PLAN)]
+const EVENT: readonly number[] = [PLANS.indexOf(EVENT_PLAN)]
 
 /** Of a span, and of an event. */
 const TRACE_ID = tagOf(1, LEN)
@@ -93,7 +98,7 @@ export class KernelAnswers {
   readonly #scratch: number
   readonly #wordBits: number
   /** By number, and by themselves. A span's is followed by that of its links. */
-  readonly #contexts: FieldContext[] = []
+  readonly #contexts: { readonly context: FieldContext; readonly plan: number }[] = []
   readonly #numbers = new Map<FieldContext, number>()
   /** The verdicts that the kernel may have counted. */
   readonly verdicts: Verdict[] = []
@@ -127,7 +132,7 @@ export class KernelAnswers {
       : policy.readsEventNames
         ? NAMED_EVENT_ROLES
         : NO_EVENT_ROLES
-    kernel.call('configure')(record.editsFields ? 1 : 0, rehomes ? 1 : 0, asksNames ? 1 : 0)
+    kernel.call('configure')(record.editsFields ? 1 : 0, asksNames ? 1 : 0)
     const marker = kernel.constant('MARKER')
     kernel.bytes[marker] = REHOMED.span_event.bytes.length
     kernel.bytes.set(REHOMED.span_event.bytes, marker + 1)
@@ -164,10 +169,7 @@ export class KernelAnswers {
   /** Answers what the kernel asks; false if it cannot be told: the item is odd. */
   answer(asked: number, first: number, second: number, third: number): boolean {
     if (asked === ASK_ACTION) {
-      const context = this.#contexts[first]
-      this.#kernel.bytes[this.#tables.actions + ((first << this.#wordBits) | second)] = codeOf(
-        context.named(this.#text(second)),
-      )
+      this.#putAction(first, second)
       return true
     }
     const judgment =
@@ -177,12 +179,23 @@ export class KernelAnswers {
     return true
   }
 
+  #putAction(number: number, word: number): void {
+    const { bytes } = this.#kernel
+    const { actions, roles } = this.#tables
+    const { context, plan } = this.#contexts[number]
+    const key = this.#text(word)
+    bytes[actions + ((number << this.#wordBits) | word)] = codeOf(context.named(key))
+    const role = roles + ((plan << this.#wordBits) | word)
+    const { lane } = this.#record
+    if (bytes[role] === 0 && lane.fields.alwaysKeeps(PLANS[plan].place, key)) bytes[role] = ROLE_INERT
+  }
+
   #judgeSpan(target: number, path: number): number | undefined {
     const { decider, spanTarget } = this.#policy
     const { verdict } = decider.decide(this.#subject(target), 'span')
     if (verdict === undefined || (verdict.native & this.#record.bit) === 0) return JUDGED_ODD
     const contexts = this.#contextsOf(verdict.family, [], keyOf(spanTarget, path))
-    return this.#judgment(verdict, [contexts.span, contexts.span_link], ['span', 'span_link'])
+    return this.#judgment(verdict, [contexts.span, contexts.span_link], SPAN)
   }
 
   #judgeEvent(target: number, path: number, name: number): number | undefined {
@@ -203,17 +216,17 @@ export class KernelAnswers {
     if (verdict.outcome === 'quarantined' || verdict.carried !== 0 || !isSettled) return JUDGED_ODD
     const context = this.#contextsOf(verdict.family, names, keyOf(spanEventTarget, path)).span_event
     const isRenamed = context.name.removes && context.eventName.changes.length > 0
-    return isRenamed ? JUDGED_ODD : this.#judgment(verdict, [context], ['span_event'])
+    return isRenamed ? JUDGED_ODD : this.#judgment(verdict, [context], EVENT)
   }
 
   /** Undefined if there is no room for the contexts, which are all forgotten then. */
   #judgment(
     verdict: Verdict,
     contexts: readonly FieldContext[],
-    places: readonly Place[],
+    plans: readonly number[],
   ): number | undefined {
     if (verdict.id >= VERDICTS_MAX) return JUDGED_ODD
-    const context = this.#record.editsFields ? this.#number(contexts, places) : 0
+    const context = this.#record.editsFields ? this.#number(contexts, plans) : 0
     if (context === undefined) return undefined
     if (!this.verdicts.includes(verdict)) this.verdicts.push(verdict)
     const isNative = (verdict.native & this.#record.bit) !== 0
@@ -224,7 +237,7 @@ export class KernelAnswers {
     return flags | (verdict.id << 8) | context
   }
 
-  #number(contexts: readonly FieldContext[], places: readonly Place[]): number | undefined {
+  #number(contexts: readonly FieldContext[], plans: readonly number[]): number | undefined {
     const known = this.#numbers.get(contexts[0])
     if (known !== undefined) return known
     const first = this.#contexts.length
@@ -234,7 +247,8 @@ export class KernelAnswers {
     }
     this.#numbers.set(contexts[0], first)
     contexts.forEach((context, index) => {
-      this.#putTexts(this.#contexts.push(context) - 1, context, places[index])
+      const number = this.#contexts.push({ context, plan: plans[index] }) - 1
+      this.#putTexts(number, context, PLANS[plans[index]].place)
     })
     return first
   }
