@@ -17,7 +17,7 @@ import {
   WORD_BYTES_MAX,
 } from './layout'
 import { ask, full, odd } from './trouble'
-import { wordOf } from './words'
+import { targetBy } from './words'
 
 /** The word of the current scope's name; 0 if it has none. */
 export let scope: i32 = 0
@@ -57,7 +57,7 @@ export function settle(plan: i32): bool {
       if (end === 0) continue
       const start = load<i32>(slot)
       if (end - start > WORD_BYTES_MAX) return odd()
-      target = wordOf(start, end - start)
+      target = targetBy(plan, index, start, end - start)
       if (target < 0) return full()
     } else break
     path = index

@@ -43,9 +43,13 @@ export const COUNTS: i32 = TEXTS + CONTEXTS_MAX * 16
 export const WORD_BYTES: i32 = COUNTS + VERDICTS_MAX * 4
 export const WORD_LENGTHS: i32 = WORD_BYTES + WORDS_MAX * 128
 export const FOLLOWERS: i32 = WORD_LENGTHS + WORDS_MAX
+/** By plan and path, two bytes each: the target that was met last. */
+export const LAST_TARGETS: i32 = FOLLOWERS + PLAN_COUNT * WORDS_MAX * 2
+/** By length, below sixteen: a mask of so many bytes. */
+export const LOW_BYTES: i32 = LAST_TARGETS + PLAN_COUNT * PATHS_MAX * 2
 /** Two bytes each: words by their hash. */
 export const HASH_SLOTS: i32 = 4096
-export const HASHES: i32 = FOLLOWERS + PLAN_COUNT * WORDS_MAX * 2
+export const HASHES: i32 = LOW_BYTES + 256
 /** Eight bytes each: judgments by what they are about. */
 export const JUDGMENT_SLOTS: i32 = 1024
 export const JUDGMENT_WAYS: i32 = 4

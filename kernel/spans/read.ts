@@ -129,25 +129,29 @@ export function readSpan(start: i32, end: i32): bool {
 
 function readMessage(plan: i32, start: i32, end: i32): bool {
   const kinds = PLANS + (plan << 8)
+  const attributeTag = plan === SPAN ? 0x4a : plan === EVENT ? 0x1a : plan === LINK ? 0x22 : 0
   let isNamed = false
   let isCounted = false
   let previous = 0
   let at = start
   while (at < end) {
-    const tag = <i32>load<u8>(at)
-    const kind = <i32>load<u8>(kinds + tag)
-    if (kind === FIELD_ATTRIBUTE) {
-      let size = <i32>load<u8>(at + 1)
+    const head = load<u32>(at)
+    const tag = <i32>(head & 0xff)
+    if (tag === attributeTag) {
+      // Tag, length of one byte, then the key: its tag, its length.
       let from = at + 2
-      if (size >= 0x80) {
+      let size = <i32>((head >> 8) & 0xff)
+      let length = <i32>(head >> 24)
+      if ((head & 0x80ff8000) !== 0x000a0000) {
         const high = <i32>load<u8>(from++)
-        if (high >= 0x80) return odd()
+        if (size < 0x80 || high >= 0x80 || load<u8>(from) !== 0x0a) return odd()
         size = (size & 0x7f) | (high << 7)
+        length = <i32>load<u8>(from + 1)
+        if (length >= 0x80) return odd()
       }
       const stop = from + size
-      const length = <i32>load<u8>(from + 1)
       const keyEnd = from + 2 + length
-      if (load<u8>(from) !== 0x0a || length >= 0x80 || keyEnd + 4 > stop || stop > end) return odd()
+      if (keyEnd + 4 > stop || stop > end) return odd()
       if (plan === EVENT) {
         if (attributesEnd === 0) attributesStart = at
         else if (attributesEnd !== at) isScattered = true
@@ -163,7 +167,7 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
         if (role !== ROLE_INERT) {
           if (role !== 0 && !noteRole(plan, role, word, keyEnd, value, stop)) return false
           if (isEditing || role !== 0) {
-            const row = addRow(kind, tag, at, from, stop)
+            const row = addRow(FIELD_ATTRIBUTE, tag, at, from, stop)
             if (row === 0) return false
             store<i32>(row, word, WORD)
             store<i32>(row, value, VALUE)
@@ -174,6 +178,7 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
       at = stop
       continue
     }
+    const kind = <i32>load<u8>(kinds + tag)
     if (kind === FIELD_ODD) return odd()
     const wire = tag & 7
     let from = at + 1

@@ -1,11 +1,14 @@
 /**
  * Words: texts by number. Telemetry says the same again and again, so behind a key mostly comes the one that came
- * behind it the last time; that guess is compared eight bytes at a time before anything is hashed.
+ * behind it the last time; that guess is compared before anything is hashed.
  */
 import {
   FOLLOWERS,
   HASH_SLOTS,
   HASHES,
+  LAST_TARGETS,
+  LOW_BYTES,
+  PATHS_MAX,
   PLAN_COUNT,
   ROLES,
   WORD_BITS,
@@ -17,6 +20,11 @@ import {
 let count: i32 = 1
 
 export function forgetWords(): void {
+  for (let length = 0; length < 16; length++) {
+    for (let byte = 0; byte < 16; byte++)
+      store<u8>(LOW_BYTES + (length << 4) + byte, byte < length ? 0xff : 0)
+  }
+  memory.fill(LAST_TARGETS, 0, PLAN_COUNT * PATHS_MAX * 2)
   memory.fill(HASHES, 0, HASH_SLOTS * 2)
   memory.fill(FOLLOWERS, 0, PLAN_COUNT * WORDS_MAX * 2)
   memory.fill(ROLES, 0, PLAN_COUNT * WORDS_MAX)
@@ -29,11 +37,22 @@ export function forgetWords(): void {
 // @ts-ignore: decorator
 @inline
 export function keyBehind(plan: i32, previous: i32, start: i32, length: i32): i32 {
-  const follower = FOLLOWERS + (((plan << WORD_BITS) | previous) << 1)
-  const guess = <i32>load<u16>(follower)
+  return guessed(FOLLOWERS + (((plan << WORD_BITS) | previous) << 1), start, length)
+}
+
+/** The target in `[start, start + length)` that `path` gave in an item of `plan`; -1 if there is no room for it. */
+export function targetBy(plan: i32, path: i32, start: i32, length: i32): i32 {
+  return guessed(LAST_TARGETS + ((plan * PATHS_MAX + path) << 1), start, length)
+}
+
+/** The word of a text: the one that was found here the last time, or another. */
+// @ts-ignore: decorator
+@inline
+function guessed(at: i32, start: i32, length: i32): i32 {
+  const guess = <i32>load<u16>(at)
   if (isWord(guess, start, length)) return guess
   const word = wordOf(start, length)
-  if (word >= 0) store<u16>(follower, <u16>word)
+  if (word >= 0) store<u16>(at, <u16>word)
   return word
 }
 
@@ -57,16 +76,19 @@ export function wordOf(start: i32, length: i32): i32 {
   return word
 }
 
-/** Whether the text at `start` is `word`. */
+/** Whether the text at `start` is `word`. Compared sixteen bytes at a time; the last ones overlap those before. */
 // @ts-ignore: decorator
 @inline
 function isWord(word: i32, start: i32, length: i32): bool {
   if (<i32>load<u8>(WORD_LENGTHS + word) !== length) return false
   const bytes = WORD_BYTES + (word << 7)
-  if (length < 8) return (load<u64>(start) & lowBytes(length)) === load<u64>(bytes)
-  const last = length - 8
-  for (let at = 0; at < last; at += 8) if (load<u64>(start + at) !== load<u64>(bytes + at)) return false
-  return load<u64>(start + last) === load<u64>(bytes + last)
+  const differing = v128.xor(v128.load(start), v128.load(bytes))
+  if (length < 16) return !v128.any_true(v128.and(differing, v128.load(LOW_BYTES + (length << 4))))
+  if (v128.any_true(differing)) return false
+  const last = length - 16
+  for (let at = 16; at < last; at += 16)
+    if (v128.any_true(v128.xor(v128.load(start + at), v128.load(bytes + at)))) return false
+  return !v128.any_true(v128.xor(v128.load(start + last), v128.load(bytes + last)))
 }
 
 function hashOf(start: i32, length: i32): i32 {
