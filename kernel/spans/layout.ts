@@ -39,14 +39,14 @@ export const TEXTS: i32 = ACTIONS + CONTEXTS_MAX * WORDS_MAX
 /** By verdict, four bytes: how many items were given it. */
 export const COUNTS: i32 = TEXTS + CONTEXTS_MAX * 16
 
-/** Words: their bytes in steps of 128, their lengths, and two bytes each of which word came behind which, by plan. */
+/** Words: their bytes in steps of 128, their lengths, and, four bytes each, which word came behind which, by plan. */
 export const WORD_BYTES: i32 = COUNTS + VERDICTS_MAX * 4
 export const WORD_LENGTHS: i32 = WORD_BYTES + WORDS_MAX * 128
 export const FOLLOWERS: i32 = WORD_LENGTHS + WORDS_MAX
-/** By plan and path, two bytes each: the target that was met last. */
-export const LAST_TARGETS: i32 = FOLLOWERS + PLAN_COUNT * WORDS_MAX * 2
+/** By plan and path, four bytes each: the target that was met last. */
+export const LAST_TARGETS: i32 = FOLLOWERS + PLAN_COUNT * WORDS_MAX * 4
 /** By length, below sixteen: a mask of so many bytes. */
-export const LOW_BYTES: i32 = LAST_TARGETS + PLAN_COUNT * PATHS_MAX * 2
+export const LOW_BYTES: i32 = LAST_TARGETS + PLAN_COUNT * PATHS_MAX * 4
 /** Two bytes each: words by their hash. */
 export const HASH_SLOTS: i32 = 4096
 export const HASHES: i32 = LOW_BYTES + 256

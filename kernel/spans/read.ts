@@ -130,8 +130,13 @@ export function readSpan(start: i32, end: i32): bool {
 function readMessage(plan: i32, start: i32, end: i32): bool {
   const kinds = PLANS + (plan << 8)
   const attributeTag = plan === SPAN ? 0x4a : plan === EVENT ? 0x1a : plan === LINK ? 0x22 : 0
+  const roles = ROLES + (plan << WORD_BITS)
+  const isEditingFields = isEditing
   let isNamed = false
   let isCounted = false
+  let firstAttribute = 0
+  let lastEnd = 0
+  let hasGap = false
   let previous = 0
   let at = start
   while (at < end) {
@@ -152,21 +157,19 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
       const stop = from + size
       const keyEnd = from + 2 + length
       if (keyEnd + 4 > stop || stop > end) return odd()
-      if (plan === EVENT) {
-        if (attributesEnd === 0) attributesStart = at
-        else if (attributesEnd !== at) isScattered = true
-        attributesEnd = stop
-      }
-      if (isEditing || load<u8>(ROLE_LENGTHS + (plan << 7) + length) !== 0) {
+      if (lastEnd === 0) firstAttribute = at
+      else if (lastEnd !== at) hasGap = true
+      lastEnd = stop
+      if (isEditingFields || load<u8>(ROLE_LENGTHS + (plan << 7) + length) !== 0) {
         const value = valueOf(keyEnd, stop)
         if (value === ANY_SHAPE) return odd()
         const word = keyBehind(plan, previous, from + 2, length)
         if (word < 0) return full()
         previous = word
-        const role = <i32>load<u8>(ROLES + ((plan << WORD_BITS) | word))
+        const role = <i32>load<u8>(roles + word)
         if (role !== ROLE_INERT) {
           if (role !== 0 && !noteRole(plan, role, word, keyEnd, value, stop)) return false
-          if (isEditing || role !== 0) {
+          if (isEditingFields || role !== 0) {
             const row = addRow(FIELD_ATTRIBUTE, tag, at, from, stop)
             if (row === 0) return false
             store<i32>(row, word, WORD)
@@ -246,6 +249,11 @@ function readMessage(plan: i32, start: i32, end: i32): bool {
     }
     at = stop
   }
+  if (plan === EVENT) {
+    attributesStart = firstAttribute
+    attributesEnd = lastEnd
+    isScattered = hasGap
+  }
   return at === end || odd()
 }
 
@@ -263,9 +271,6 @@ function readEvent(tag: i32, field: i32, start: i32, end: i32): bool {
   messageStart = 0
   messageEnd = 0
   time = 0
-  attributesStart = 0
-  attributesEnd = 0
-  isScattered = false
   if (!readMessage(EVENT, start, end) || !settle(EVENT)) return false
   const name = asksNames ? nameWord() : 0
   if (name < 0) return false

@@ -24,9 +24,9 @@ export function forgetWords(): void {
     for (let byte = 0; byte < 16; byte++)
       store<u8>(LOW_BYTES + (length << 4) + byte, byte < length ? 0xff : 0)
   }
-  memory.fill(LAST_TARGETS, 0, PLAN_COUNT * PATHS_MAX * 2)
+  memory.fill(LAST_TARGETS, 0, PLAN_COUNT * PATHS_MAX * 4)
   memory.fill(HASHES, 0, HASH_SLOTS * 2)
-  memory.fill(FOLLOWERS, 0, PLAN_COUNT * WORDS_MAX * 2)
+  memory.fill(FOLLOWERS, 0, PLAN_COUNT * WORDS_MAX * 4)
   memory.fill(ROLES, 0, PLAN_COUNT * WORDS_MAX)
   memory.fill(WORD_BYTES, 0, 128)
   store<u8>(WORD_LENGTHS, 0)
@@ -37,22 +37,22 @@ export function forgetWords(): void {
 // @ts-ignore: decorator
 @inline
 export function keyBehind(plan: i32, previous: i32, start: i32, length: i32): i32 {
-  return guessed(FOLLOWERS + (((plan << WORD_BITS) | previous) << 1), start, length)
+  return guessed(FOLLOWERS + (((plan << WORD_BITS) | previous) << 2), start, length)
 }
 
 /** The target in `[start, start + length)` that `path` gave in an item of `plan`; -1 if there is no room for it. */
 export function targetBy(plan: i32, path: i32, start: i32, length: i32): i32 {
-  return guessed(LAST_TARGETS + ((plan * PATHS_MAX + path) << 1), start, length)
+  return guessed(LAST_TARGETS + ((plan * PATHS_MAX + path) << 2), start, length)
 }
 
-/** The word of a text: the one that was found here the last time, or another. */
+/** The word of a text: the one that was found the last time, which stands at `at` with its length, or another. */
 // @ts-ignore: decorator
 @inline
 function guessed(at: i32, start: i32, length: i32): i32 {
-  const guess = <i32>load<u16>(at)
-  if (isWord(guess, start, length)) return guess
+  const guess = load<i32>(at)
+  if ((guess & 0xff) === length && isSame(guess >> 8, start, length)) return guess >> 8
   const word = wordOf(start, length)
-  if (word >= 0) store<u16>(at, <u16>word)
+  if (word >= 0) store<i32>(at, (word << 8) | length)
   return word
 }
 
@@ -76,11 +76,17 @@ export function wordOf(start: i32, length: i32): i32 {
   return word
 }
 
-/** Whether the text at `start` is `word`. Compared sixteen bytes at a time; the last ones overlap those before. */
+/** Whether the text at `start` is `word`. */
 // @ts-ignore: decorator
 @inline
 function isWord(word: i32, start: i32, length: i32): bool {
-  if (<i32>load<u8>(WORD_LENGTHS + word) !== length) return false
+  return <i32>load<u8>(WORD_LENGTHS + word) === length && isSame(word, start, length)
+}
+
+/** The same where the word has that length. Compared sixteen bytes at a time; the last ones overlap those before. */
+// @ts-ignore: decorator
+@inline
+function isSame(word: i32, start: i32, length: i32): bool {
   const bytes = WORD_BYTES + (word << 7)
   const differing = v128.xor(v128.load(start), v128.load(bytes))
   if (length < 16) return !v128.any_true(v128.and(differing, v128.load(LOW_BYTES + (length << 4))))
