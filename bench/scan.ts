@@ -10,7 +10,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../src/config/load.ts'
-import { Splice } from '../src/otlp/splice.ts'
 import { compilePolicy, type Policy } from '../src/policy/compile.ts'
 import { route } from '../src/policy/route.ts'
 import { type Body, createBodies, readCorpusBodies } from './bodies.ts'
@@ -79,7 +78,10 @@ function line(body: Body, mode: Mode): string {
   })
   const written = nanosPerCall(() => {
     for (const { content } of route(request, body.signal, policy).parcels) {
-      if (content instanceof Splice) content.write(target, 0)
+      if (content !== undefined && !(content instanceof Uint8Array)) {
+        content.write(target, 0)
+        content.release()
+      }
     }
   })
   const label = `${body.name.padEnd(18)}${mode.name.padEnd(10)}`

@@ -126,7 +126,7 @@ export class Rehoming {
     out.resource(resources.starts[this.#resource], resources.ends[this.#resource])
     out.scope(scopes.starts[this.#scope], scopes.ends[this.#scope])
     add(record, out)
-    return out.take()?.bytes ?? new Uint8Array(0)
+    return out.take()?.content.toBytes() ?? new Uint8Array(0)
   }
 
   /** A target as bytes: a range of the request, or, for a doubtful one, what stands for it. */

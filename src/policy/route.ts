@@ -407,9 +407,11 @@ class Walk {
     if (built === undefined) return []
     const { lane } = record
     if (!record.editsFields && lane.wire === 'as_is') {
-      return [{ lane: lane.name, signal: lane.signal, items: built.items, content: built.bytes }]
+      return [{ lane: lane.name, signal: lane.signal, ...built }]
     }
-    const { parcels } = new Walk(built.bytes, lane.signal, this.#policy, { ...whole, only: record }).run()
-    return parcels.map((parcel) => ({ ...parcel, content: parcel.content ?? built.bytes }))
+    const bytes = built.content.toBytes()
+    built.content.release()
+    const { parcels } = new Walk(bytes, lane.signal, this.#policy, { ...whole, only: record }).run()
+    return parcels.map((parcel) => ({ ...parcel, content: parcel.content ?? bytes }))
   }
 }

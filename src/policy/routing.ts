@@ -1,7 +1,6 @@
 /** What `route` gives, and its tally from the verdicts of one request. */
 import type { HeldParcel } from '../otlp/parcel.ts'
 import type { Signal } from '../otlp/signal.ts'
-import type { Splice } from '../otlp/splice.ts'
 import type { TallyRow } from '../telemetry/tally.ts'
 import type { Finding } from './finding.ts'
 import type { Sighting } from './sightings.ts'
@@ -15,7 +14,15 @@ export interface RoutedParcel {
   /** Log records, spans or data points. */
   readonly items: number
   /** The parcel's bytes, or how to make them; undefined if they are the request's own. */
-  readonly content: Splice | Uint8Array | undefined
+  readonly content: Unwritten | Uint8Array | undefined
+}
+
+/** Bytes that are measured but not yet written. Whoever has written them says so, and their memory is used again. */
+export interface Unwritten {
+  readonly byteLength: number
+  write(target: Uint8Array, offset: number): void
+  toBytes(): Uint8Array
+  release(): void
 }
 
 export interface Routing {

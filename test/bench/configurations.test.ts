@@ -8,7 +8,6 @@ import { createBodies } from '../../bench/bodies.ts'
 import { GROWTH_COUNTS, GROWTHS } from '../../bench/growth.ts'
 import { LANEWAY_CONFIGS, portEnvironment } from '../../bench/subjects.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { Splice } from '../../src/otlp/splice.ts'
 import { compilePolicy } from '../../src/policy/compile.ts'
 import { type Routing, route } from '../../src/policy/route.ts'
 
@@ -23,7 +22,7 @@ function routeUnder(files: readonly string[]): Routing {
 /** What leaves, byte for byte, and what is said of it. */
 function summary({ parcels, tally, findings }: Routing): unknown {
   const contents = parcels.map(({ lane, signal, items, content }) => {
-    if (!(content instanceof Splice)) return { lane, signal, items, content }
+    if (content === undefined || content instanceof Uint8Array) return { lane, signal, items, content }
     const bytes = new Uint8Array(content.byteLength)
     content.write(bytes, 0)
     return { lane, signal, items, bytes: Buffer.from(bytes).toString('base64') }

@@ -11,7 +11,7 @@ import { addCarriedEvent } from '../../src/policy/rehome/carrier.ts'
 import { RehomedEvent } from '../../src/policy/rehome/event.ts'
 import type { TextRange } from '../../src/policy/rehome/field.ts'
 import { RehomedRecord } from '../../src/policy/rehome/record.ts'
-import { type RehomedBytes, RehomedRequest } from '../../src/policy/rehome/request.ts'
+import { RehomedRequest } from '../../src/policy/rehome/request.ts'
 import { SpanContext } from '../../src/policy/rehome/span.ts'
 import { decode, messagesOf, type OracleMessage } from '../oracle/oracle.ts'
 import { read } from './readings.ts'
@@ -29,7 +29,8 @@ const record = new RehomedRecord()
 const span = new SpanContext()
 
 export interface Rehomed {
-  readonly result: RehomedBytes | undefined
+  /** The whole request, and the items in it; undefined if there are none. */
+  readonly result: { readonly bytes: Uint8Array; readonly items: number } | undefined
   /** Payload of every item that could be rehomed, in the order of the document. */
   readonly payloads: readonly Uint8Array[]
 }
@@ -72,7 +73,10 @@ export function rehome(request: Uint8Array, way: Way, choose: Choose, targetKey?
       }
     }
   }
-  return { result: out.take(), payloads }
+  const taken = out.take()
+  const result = taken && { bytes: taken.content.toBytes(), items: taken.items }
+  taken?.content.release()
+  return { result, payloads }
 }
 
 function eventsOf(request: Uint8Array, start: number, end: number): readonly (readonly [number, number])[] {

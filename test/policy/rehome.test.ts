@@ -178,7 +178,7 @@ t.test('only the attribute that gave the target is left out, wherever it occurs'
   out.begin(bytes)
   event.read(read(EVENT_PLAN, bytes), 0, bytes.length, undefined)
   event.addLogRecord(out, new SpanContext(), { source: viewed(Buffer.from('x')), start: 0, end: 1 })
-  const request = decode('ExportLogsServiceRequest', out.take()?.bytes ?? new Uint8Array())
+  const request = decode('ExportLogsServiceRequest', out.take()?.content.toBytes() ?? new Uint8Array())
   t.strictSame(firstItem(request).attributes, [...attributes, mark('span_event')], 'none, if none gave it')
 })
 
@@ -411,7 +411,10 @@ t.test('the lane may name the carrier other than its event', async (t) => {
   addCarriedEvent(out, event, new SpanContext(), () => new Uint8Array())
   const taken = out.take()
   t.equal(taken?.items, 3)
-  const [resource] = messagesOf(decode('ExportTraceServiceRequest', taken?.bytes ?? bytes), 'resourceSpans')
+  const [resource] = messagesOf(
+    decode('ExportTraceServiceRequest', taken?.content.toBytes() ?? bytes),
+    'resourceSpans',
+  )
   const spans = messagesOf(messagesOf(resource, 'scopeSpans')[0], 'spans')
   t.strictSame(
     spans.map(({ name }) => name),
@@ -502,7 +505,7 @@ t.test('a request without items is none, and what was taken is not touched by wh
     record.read(read(LOG_RECORD_PLAN, bytes), 0, bytes.length)
     for (let time = 0; time < times; time++)
       record.addCarrierSpan(out, { source: viewed(bytes), start: 0, end: 0 })
-    return out.take()?.bytes ?? new Uint8Array()
+    return out.take()?.content.toBytes() ?? new Uint8Array()
   }
   const one = add(1)
   const copy = Uint8Array.from(one)

@@ -5,19 +5,18 @@
  *
  * Goes along with a walk over the request that they came in, and copies an envelope's head (the resource, its
  * schema_url) only when an item follows. In: ranges of that request, and the items as their builders write them.
- * Out: the bytes of one whole ExportLogsServiceRequest or ExportTraceServiceRequest. Items are never decided here.
+ * Out: one whole ExportLogsServiceRequest or ExportTraceServiceRequest. Items are never decided here.
  * Source: contract, section "Rehomed items".
  */
 import type { Viewed } from '../../otlp/copy.ts'
 import { Cursor, LEN, tagOf } from '../../otlp/cursor.ts'
 import { ProtobufWriter } from '../../otlp/protobuf-writer.ts'
-import { varintSize, writeVarint } from '../../otlp/splice.ts'
 import { type ByteString, latin1 } from '../family.ts'
 import type { TextRange } from './field.ts'
+import { type ResourceEntry, type ScopeEntry, StagedRequest } from './staged.ts'
 
-export interface RehomedBytes {
-  /** Memory of its own. */
-  readonly bytes: Uint8Array
+export interface RehomedItems {
+  readonly content: StagedRequest
   /** Log records or spans. */
   readonly items: number
 }
@@ -30,26 +29,7 @@ export interface MovedRecords {
   readonly count: number
 }
 
-/** A ScopeLogs or ScopeSpans in the making. */
-interface ScopeEntry {
-  /** Offsets of the staged bytes that make it up: start and end of each piece, in order. */
-  readonly pieces: number[]
-  size: number
-  /** Where its name is staged; empty for a scope that was copied. */
-  readonly nameStart: number
-  readonly nameEnd: number
-}
-
-/** A ResourceLogs or ResourceSpans in the making; its head is staged in `[headStart, headEnd)`. */
-interface ResourceEntry {
-  readonly headStart: number
-  readonly headEnd: number
-  readonly scopes: ScopeEntry[]
-}
-
 // ResourceLogs and ResourceSpans, ScopeLogs and ScopeSpans have their fields in common.
-const RESOURCES = tagOf(1, LEN)
-const SCOPES = tagOf(2, LEN)
 const RESOURCE = tagOf(1, LEN)
 const SCOPE = tagOf(1, LEN)
 const SCOPE_NAME = tagOf(1, LEN)
@@ -61,11 +41,15 @@ const itemLengthBytes = 2
 
 /** One large request does not keep its memory for ever. */
 const stagedBytesKept = 1 << 20
+const stagedBytesMin = 4096
+/** Buffers that wait to be used again. */
+const sparesMax = 2
 
-/** Scratch that is reused: `take` hands out a copy. */
+/** Scratch: `take` hands over what was staged; a buffer that is released is used again. */
 export class RehomedRequest {
   /** Where an item's fields are written, between its opening and `close`. */
-  writer: ProtobufWriter = new ProtobufWriter(4096)
+  writer: ProtobufWriter = new ProtobufWriter(stagedBytesMin)
+  readonly #spares: ProtobufWriter[] = []
   readonly #cursor = new Cursor()
   readonly #resources: ResourceEntry[] = []
   readonly #byTarget = new Map<ByteString, ScopeEntry>()
@@ -144,30 +128,23 @@ export class RehomedRequest {
     this.#items++
   }
 
-  /** The whole request, or undefined if no item was added. Nothing is left of it here. */
-  take(): RehomedBytes | undefined {
+  /** The whole request, to be written where there is room; undefined if no item was added. Nothing is left of it here. */
+  take(): RehomedItems | undefined {
     if (this.#items === 0) return undefined
-    const sizes = this.#resources.map(sizeOf)
-    const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, 0)
-    const bytes = Buffer.allocUnsafeSlow(total)
-    let to = 0
-    this.#resources.forEach(({ headStart, headEnd, scopes }, index) => {
-      to = writeHead(RESOURCES, sizes[index], bytes, to)
-      to = this.#copyStaged(headStart, headEnd, bytes, to)
-      for (const { pieces, size } of scopes) {
-        to = writeHead(SCOPES, size, bytes, to)
-        for (let at = 0; at < pieces.length; at += 2) {
-          to = this.#copyStaged(pieces[at], pieces[at + 1], bytes, to)
-        }
-      }
-    })
+    const { writer } = this
     const items = this.#items
+    const content = new StagedRequest(writer.bytes, this.#resources.splice(0), () => this.#reuse(writer))
+    this.writer = this.#spares.pop() ?? new ProtobufWriter(stagedBytesMin)
     this.#forget()
-    return { bytes, items }
+    return { content, items }
+  }
+
+  #reuse(writer: ProtobufWriter): void {
+    if (this.#spares.length < sparesMax && writer.bytes.length <= stagedBytesKept) this.#spares.push(writer)
   }
 
   #forget(): void {
-    if (this.writer.bytes.length > stagedBytesKept) this.writer = new ProtobufWriter(4096)
+    if (this.writer.bytes.length > stagedBytesKept) this.writer = new ProtobufWriter(stagedBytesMin)
     this.writer.at = 0
     this.#resources.length = 0
     this.#items = 0
@@ -240,10 +217,6 @@ export class RehomedRequest {
       if (isWanted(tag)) this.writer.range(cursor, field, cursor.at)
     }
   }
-
-  #copyStaged(start: number, end: number, target: Buffer, to: number): number {
-    return to + this.writer.bytes.copy(target, to, start, end)
-  }
 }
 
 /** Adds the staged bytes `[start, end)`, which join what stands just before them. */
@@ -252,13 +225,4 @@ function addPiece(scope: ScopeEntry, start: number, end: number): void {
   if (pieces.length > 0 && pieces[pieces.length - 1] === start) pieces[pieces.length - 1] = end
   else pieces.push(start, end)
   scope.size += end - start
-}
-
-function sizeOf({ headStart, headEnd, scopes }: ResourceEntry): number {
-  return scopes.reduce((sum, { size }) => sum + 1 + varintSize(size) + size, headEnd - headStart)
-}
-
-function writeHead(tag: number, size: number, target: Uint8Array, to: number): number {
-  target[to] = tag
-  return writeVarint(size, target, to + 1)
 }
