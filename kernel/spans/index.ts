@@ -52,7 +52,7 @@ import {
 } from './read'
 import { asked, askedFirst, askedSecond, askedThird, odd, trouble } from './trouble'
 import { forgetWords, wordOf } from './words'
-import { beginWriting, copied, edited, out, rewind, writeSpan } from './write'
+import { beginWriting, copied, edited, hashed, out, rewind, writeSpan } from './write'
 
 export {
   ACTIONS,
@@ -63,6 +63,7 @@ export {
   copied,
   COUNTS,
   edited,
+  hashed,
   NOTES,
   OUT,
   out,
@@ -70,6 +71,7 @@ export {
   wordOf,
 }
 export {
+  HASHED,
   MARKER,
   RECORDS_END,
   PATHS,
@@ -130,8 +132,9 @@ export function run(start: i32, end: i32, scope: i32, wanted: i32): i32 {
     const before = out
     const copiedBefore = copied
     const editedBefore = edited
+    const hashedBefore = hashed
     if (!takeSpan(at, from, stop)) {
-      rewind(before, copiedBefore, editedBefore)
+      rewind(before, copiedBefore, editedBefore, hashedBefore)
       return trouble
     }
     if (isFull) return spans === 0 ? ODD : DONE

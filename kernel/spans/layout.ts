@@ -73,11 +73,16 @@ export const NOTES_MAX: i32 = 2048
 export const NOTE_BYTES: i32 = 32
 export const NOTES: i32 = FRAMES + FRAME_BYTES * 4
 
+/** Hashes that are to be filled in: where in OUT, and of which range of the window. */
+export const HASHED_MAX: i32 = 2048
+export const HASHED_BYTES: i32 = 12
+export const HASHED: i32 = NOTES + NOTES_MAX * NOTE_BYTES
+
 /** What was read or is written beyond an end. */
 const SLACK: i32 = 64
 /** The window on the request, what becomes of it, and the log records of events that move. */
 export const WINDOW_BYTES: i32 = 1 << 17
-export const WINDOW: i32 = (NOTES + NOTES_MAX * NOTE_BYTES + 63) & ~63
+export const WINDOW: i32 = (HASHED + HASHED_MAX * HASHED_BYTES + 63) & ~63
 export const OUT: i32 = WINDOW + WINDOW_BYTES + SLACK
 export const OUT_END: i32 = OUT + WINDOW_BYTES * 2
 export const RECORDS: i32 = OUT_END + SLACK
@@ -116,11 +121,12 @@ export const PATH_NONE: i32 = 0
 export const PATH_ATTRIBUTE: i32 = 1
 export const PATH_SCOPE_NAME: i32 = 2
 
-/** In ACTIONS and TEXTS. From ACTION_SHORT on: leaves if it is a string of at most so many bytes more. */
+/** In ACTIONS and TEXTS. ACTION_HASH: a string is hashed. From ACTION_SHORT on: it leaves if it is a string of at most so many bytes. */
 export const ACTION_UNKNOWN: i32 = 0
 export const ACTION_LEAVE: i32 = 1
 export const ACTION_REMOVE: i32 = 2
 export const ACTION_ODD: i32 = 3
+export const ACTION_HASH: i32 = 4
 export const ACTION_SHORT: i32 = 8
 
 /** Judgments: flags, then 12 bits of a verdict, then 8 of a context. */

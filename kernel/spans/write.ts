@@ -4,6 +4,7 @@
  */
 import { path, target } from './judge'
 import {
+  ACTION_HASH,
   ACTION_LEAVE,
   ACTION_REMOVE,
   ACTION_SHORT,
@@ -21,6 +22,9 @@ import {
   FIELD_TEXT,
   FRAME_BYTES,
   FRAMES,
+  HASHED,
+  HASHED_BYTES,
+  HASHED_MAX,
   JUDGED_DROPPED,
   JUDGED_NATIVE,
   LINK,
@@ -57,6 +61,9 @@ import { ask, odd } from './trouble'
 const ITEM_TAG: i32 = 0x12
 const DROPPED_EVENTS_TAG: i32 = 0x60
 
+/** `hmac:` and 32 hex digits. */
+const HASH_BYTES: i32 = 37
+
 // A frame: field, start and end of a message, its tag, and where its head was written, or 0.
 const FRAME_FIELD: i32 = 0
 const FRAME_START: i32 = 4
@@ -64,17 +71,20 @@ const FRAME_END: i32 = 8
 const FRAME_TAG: i32 = 12
 const FRAME_HEAD: i32 = 16
 
+/** How many hashes are to be filled in. */
+export let hashed: i32 = 0
 /** Where what was written ends, where in the window it stands for ends, and where that starts; 0 if nothing was. */
 export let out: i32 = OUT
 export let copied: i32 = 0
 export let edited: i32 = 0
 
 export function beginWriting(): void {
-  rewind(OUT, 0, 0)
+  rewind(OUT, 0, 0, 0)
 }
 
 /** Takes back what was written since these were as given. */
-export function rewind(toOut: i32, toCopied: i32, toEdited: i32): void {
+export function rewind(toOut: i32, toCopied: i32, toEdited: i32, toHashed: i32): void {
+  hashed = toHashed
   out = toOut
   copied = toCopied
   edited = toEdited
@@ -109,7 +119,9 @@ function writeMessage(
   for (let row = first; row < last; ) {
     const kind = load<i32>(row, KIND)
     if (kind === FIELD_ATTRIBUTE) {
-      if (load<i32>(row, ACTION) === ACTION_REMOVE) cut(depth, row)
+      const action = load<i32>(row, ACTION)
+      if (action === ACTION_REMOVE) cut(depth, row)
+      else if (action === ACTION_HASH && !putHash(depth, row)) return false
     } else if (kind === FIELD_EVENT) {
       const judgment = load<i32>(row, JUDGMENT)
       if ((judgment & JUDGED_NATIVE) === 0) cut(depth, row)
@@ -170,11 +182,12 @@ function decide(first: i32, last: i32, context: i32): i32 {
         if (action === ACTION_REMOVE) removed++
         else {
           const value = load<i32>(row, VALUE)
-          if (action < ACTION_SHORT || value < 0 || load<i32>(row, END) - value > action - ACTION_SHORT) {
+          const isShort = action >= ACTION_SHORT && load<i32>(row, END) - value <= action - ACTION_SHORT
+          if (value < 0 || (action !== ACTION_HASH && !isShort)) {
             odd()
             return -1
           }
-          action = ACTION_LEAVE
+          if (isShort) action = ACTION_LEAVE
         }
       }
       store<i32>(row, action, ACTION)
@@ -225,6 +238,29 @@ function putName(plan: i32, context: i32, owner: i32, from: i32, to: i32): void 
   }
 }
 
+/** Puts a hash, which the sidecar fills in, in the place of the string of the attribute in `row`. */
+function putHash(depth: i32, row: i32): bool {
+  if (hashed === HASHED_MAX) return odd()
+  const start = load<i32>(row, START)
+  const keySize = 2 + <i32>load<u8>(start + 1)
+  let at = putHead(depth, load<i32>(row, FIELD), load<i32>(row, END), load<i32>(row, TAG), keySize + 4 + HASH_BYTES)
+  copyBytes(at, start, keySize)
+  at += keySize
+  // The value, and the string in it.
+  store<u8>(at, 0x12)
+  store<u8>(at, 2 + HASH_BYTES, 1)
+  store<u8>(at, 0x0a, 2)
+  store<u8>(at, HASH_BYTES, 3)
+  // Until it is filled in, what stands there says nothing: never what the memory held before.
+  memory.fill(at + 4, 0x30, HASH_BYTES)
+  const note = HASHED + hashed * HASHED_BYTES
+  store<i32>(note, at + 4)
+  store<i32>(note, load<i32>(row, VALUE), 4)
+  store<i32>(note, load<i32>(row, END), 8)
+  hashed++
+  return true
+}
+
 function enter(depth: i32, field: i32, start: i32, end: i32, tag: i32): void {
   const frame = FRAMES + depth * FRAME_BYTES
   store<i32>(frame, field, FRAME_FIELD)
@@ -264,6 +300,8 @@ function leave(depth: i32): void {
   if (needed !== room) {
     memory.copy(head + 1 + needed, from, size)
     out += needed - room
+    for (let note = HASHED + (hashed - 1) * HASHED_BYTES; note >= HASHED && load<i32>(note) >= from; note -= HASHED_BYTES)
+      store<i32>(note, load<i32>(note) + needed - room)
   }
   putVarint(head + 1, size)
 }

@@ -96,7 +96,7 @@ export class ValueChanger {
   text(original: Buffer, changes: readonly Change[]): Buffer {
     let text = original
     for (const change of changes) {
-      text = change.kind === 'hash' ? this.#hash(text) : truncated(text, change.bytesMax)
+      text = change.kind === 'hash' ? this.hash(text) : truncated(text, change.bytesMax)
     }
     return text
   }
@@ -130,7 +130,8 @@ export class ValueChanger {
     this.putPlain(from, to, tag, value)
   }
 
-  #hash(text: Uint8Array): Buffer {
+  /** The hash of a text. */
+  hash(text: Uint8Array): Buffer {
     return Buffer.from(`hmac:${this.#keyed.digest(text).slice(0, hashDigits)}`)
   }
 }

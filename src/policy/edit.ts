@@ -177,6 +177,11 @@ export class FieldEditor implements FieldListeners {
     return this.#values.text(Buffer.from(attribute), action.changes)
   }
 
+  /** The hash of a text, as it leaves. */
+  hash(text: Uint8Array): Uint8Array {
+    return this.#values.hash(text)
+  }
+
   #textAction(place: Place, context: FieldContext, name: string): FieldAction {
     const action = context.text(name)
     this.witness?.(place, name, action)

@@ -42,6 +42,7 @@ const PATH_SCOPE_NAME = 2
 const ACTION_LEAVE = 1
 const ACTION_REMOVE = 2
 const ACTION_ODD = 3
+const ACTION_HASH = 4
 const ACTION_SHORT = 8
 const JUDGED_NATIVE = 1 << 20
 const JUDGED_DROPPED = 1 << 21
@@ -321,6 +322,7 @@ function codeOf({ removes, changes, isDecided }: FieldAction): number {
   if (!isDecided) return ACTION_ODD
   if (removes) return ACTION_REMOVE
   if (changes.length === 0) return ACTION_LEAVE
+  if (changes.length === 1 && changes[0].kind === 'hash') return ACTION_HASH
   let bytesMax = shortMax
   for (const change of changes) {
     if (change.kind !== 'truncate' || change.bytesMax > shortMax) return ACTION_ODD

@@ -147,6 +147,11 @@ export class LaneRecord implements SpanHost {
     this.edits.leave()
   }
 
+  /** The hash of a text, as it leaves. */
+  hash(text: Uint8Array): Uint8Array {
+    return this.editor.hash(text)
+  }
+
   /** What the field policy makes of the name of an event that a carrier span brings. */
   carrierName(name: Uint8Array, attribute: Uint8Array | undefined, context: FieldContext): Uint8Array {
     return this.editor.carrierName(name, attribute, context)

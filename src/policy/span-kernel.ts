@@ -28,6 +28,8 @@ const FULL = 3
 const scopeBytesMax = 127
 /** A note: verdict, word of the target, range of the name, trace id, span id, range of the record; none if it stays. */
 const noteNumbers = 8
+/** A hash to be filled in: where it goes, and the range of what it is of. */
+const hashNumbers = 3
 /** Answers that one span may need: a flood of invented names goes the general way. */
 const answersMax = 64
 /** So many spans in a row that the kernel could not take, and it is left alone for the rest of the request. */
@@ -68,6 +70,8 @@ export class SpanKernel {
   readonly #outStart: number
   readonly #counts: number
   readonly #noteStart: number
+  readonly #hashed: () => number
+  readonly #hashStart: number
   readonly #usesScope: boolean
   #request: Uint8Array = new Uint8Array(0)
   /** What of the request is in the window. */
@@ -93,6 +97,8 @@ export class SpanKernel {
     this.#outStart = kernel.constant('OUT')
     this.#counts = kernel.constant('COUNTS') >> 2
     this.#noteStart = kernel.constant('NOTES') >> 2
+    this.#hashed = kernel.variable('hashed')
+    this.#hashStart = kernel.constant('HASHED') >> 2
     this.#usesScope = [...spanTarget.paths, ...spanEventTarget.paths].some(
       ({ kind }) => kind === 'scope_name',
     )
@@ -173,6 +179,7 @@ export class SpanKernel {
     const { edits } = this.#record
     const edited = this.#edited()
     const shift = this.#from - this.#window
+    this.#fillHashes()
     if (edited !== 0)
       edits.putFields(edited + shift, this.#copied() + shift, bytes, this.#outStart, this.#out())
     edits.kept += spans
@@ -184,6 +191,16 @@ export class SpanKernel {
       numbers[at] = 0
     }
     return this.#note(host)
+  }
+
+  /** Puts hashes where the kernel left room for them. */
+  #fillHashes(): void {
+    const numbers = this.#numbers
+    const { bytes } = this.#kernel
+    const end = this.#hashStart + this.#hashed() * hashNumbers
+    for (let at = this.#hashStart; at < end; at += hashNumbers) {
+      bytes.set(this.#record.hash(bytes.subarray(numbers[at + 1], numbers[at + 2])), numbers[at])
+    }
   }
 
   /** Goes through the notes of a run: events that move, those of one target at once, and sightings. */

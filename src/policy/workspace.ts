@@ -90,9 +90,9 @@ export class VerdictCounts {
     this.#counts[verdict.id] += items
   }
 
-  /** Calls `each` for every verdict given, with its count, and forgets them. */
+  /** Calls `each` for every verdict given, in the order of their ids, with its count, and forgets them. */
   drain(each: (verdict: Verdict, items: number) => void): void {
-    for (const verdict of this.#given) {
+    for (const verdict of this.#given.sort((one, other) => one.id - other.id)) {
       each(verdict, this.#counts[verdict.id])
       this.#counts[verdict.id] = 0
     }
