@@ -36,7 +36,7 @@ import {
   VERDICTS_MAX,
   WORDS_MAX,
 } from './layout'
-import { beginRecords, nameOf, recordsEnd, writeRecord } from './move'
+import { beginRecords, recordsEnd, writeRecord } from './move'
 import {
   BEHIND,
   configureReading,
@@ -44,6 +44,7 @@ import {
   FIELD,
   JUDGMENT,
   KIND,
+  nameOf,
   readSpan,
   rowsEnd,
   spanId,
@@ -52,7 +53,7 @@ import {
 } from './read'
 import { asked, askedFirst, askedSecond, askedThird, odd, trouble } from './trouble'
 import { forgetWords, wordOf } from './words'
-import { beginWriting, copied, edited, hashed, out, rewind, writeSpan } from './write'
+import { beginWriting, copied, edited, hashed, out, rewind, undecided, writeSpan } from './write'
 
 export {
   ACTIONS,
@@ -64,6 +65,7 @@ export {
   COUNTS,
   edited,
   hashed,
+  undecided,
   NOTES,
   OUT,
   out,
@@ -72,6 +74,7 @@ export {
 }
 export {
   HASHED,
+  UNDECIDED,
   MARKER,
   RECORDS_END,
   PATHS,
@@ -133,8 +136,9 @@ export function run(start: i32, end: i32, scope: i32, wanted: i32): i32 {
     const copiedBefore = copied
     const editedBefore = edited
     const hashedBefore = hashed
+    const undecidedBefore = undecided
     if (!takeSpan(at, from, stop)) {
-      rewind(before, copiedBefore, editedBefore, hashedBefore)
+      rewind(before, copiedBefore, editedBefore, hashedBefore, undecidedBefore)
       return trouble
     }
     if (isFull) return spans === 0 ? ODD : DONE

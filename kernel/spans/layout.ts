@@ -78,11 +78,16 @@ export const HASHED_MAX: i32 = 2048
 export const HASHED_BYTES: i32 = 12
 export const HASHED: i32 = NOTES + NOTES_MAX * NOTE_BYTES
 
+/** Attributes that no rule decided: the context, the word of the key, and the range of the event's name. */
+export const UNDECIDED_MAX: i32 = 4096
+export const UNDECIDED_BYTES: i32 = 16
+export const UNDECIDED: i32 = HASHED + HASHED_MAX * HASHED_BYTES
+
 /** What was read or is written beyond an end. */
 const SLACK: i32 = 64
 /** The window on the request, what becomes of it, and the log records of events that move. */
 export const WINDOW_BYTES: i32 = 1 << 17
-export const WINDOW: i32 = (HASHED + HASHED_MAX * HASHED_BYTES + 63) & ~63
+export const WINDOW: i32 = (UNDECIDED + UNDECIDED_MAX * UNDECIDED_BYTES + 63) & ~63
 export const OUT: i32 = WINDOW + WINDOW_BYTES + SLACK
 export const OUT_END: i32 = OUT + WINDOW_BYTES * 2
 export const RECORDS: i32 = OUT_END + SLACK
@@ -121,12 +126,17 @@ export const PATH_NONE: i32 = 0
 export const PATH_ATTRIBUTE: i32 = 1
 export const PATH_SCOPE_NAME: i32 = 2
 
-/** In ACTIONS and TEXTS. ACTION_HASH: a string is hashed. From ACTION_SHORT on: it leaves if it is a string of at most so many bytes. */
+/**
+ * In ACTIONS and TEXTS. ACTION_HASH: a string is hashed. ACTION_NOTE, ACTION_NOTE_REMOVE: no rule decided, which is noted;
+ * it leaves, or goes. From ACTION_SHORT on: it leaves if it is a string of at most so many bytes.
+ */
 export const ACTION_UNKNOWN: i32 = 0
 export const ACTION_LEAVE: i32 = 1
 export const ACTION_REMOVE: i32 = 2
 export const ACTION_ODD: i32 = 3
 export const ACTION_HASH: i32 = 4
+export const ACTION_NOTE: i32 = 5
+export const ACTION_NOTE_REMOVE: i32 = 6
 export const ACTION_SHORT: i32 = 8
 
 /** Judgments: flags, then 12 bits of a verdict, then 8 of a context. */

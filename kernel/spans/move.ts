@@ -28,6 +28,7 @@ import {
   MESSAGE_START,
   NAME_END,
   NAME_START,
+  nameOf,
   NUMBER,
   OWN_NAME_END,
   OWN_NAME_START,
@@ -98,11 +99,6 @@ export function writeRecord(event: i32): void {
   const name = event + nameOf(event)
   putText(EVENT_NAME_TAG, load<i32>(name), load<i32>(name + 4) - load<i32>(name))
   close(payload)
-}
-
-/** Where in the row the range of the name is that the event is called by: `event.name`, else its own. */
-export function nameOf(event: i32): i32 {
-  return load<i32>(event, NAME_START) < load<i32>(event, NAME_END) ? NAME_START : OWN_NAME_START
 }
 
 /** The attribute `message`; else the event's name, where `event.name` says what it is called and the name is more than a call site. */

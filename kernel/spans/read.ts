@@ -310,6 +310,11 @@ function nameWord(): i32 {
   return word
 }
 
+/** Where in the row the range of the name is that the event is called by: `event.name`, else its own. */
+export function nameOf(event: i32): i32 {
+  return load<i32>(event, NAME_START) < load<i32>(event, NAME_END) ? NAME_START : OWN_NAME_START
+}
+
 /** An attribute that is more than a field: the target, or what an event is called, or takes along when it moves. */
 function noteRole(plan: i32, role: i32, word: i32, keyEnd: i32, value: i32, end: i32): bool {
   if ((role & ROLE_PATH) !== 0 && !noteTarget(plan, (role & ROLE_PATH) - 1, value, end)) return false

@@ -6,6 +6,8 @@ import { path, target } from './judge'
 import {
   ACTION_HASH,
   ACTION_LEAVE,
+  ACTION_NOTE,
+  ACTION_NOTE_REMOVE,
   ACTION_REMOVE,
   ACTION_SHORT,
   ACTION_UNKNOWN,
@@ -34,6 +36,9 @@ import {
   SPAN,
   STATUS,
   TEXTS,
+  UNDECIDED,
+  UNDECIDED_BYTES,
+  UNDECIDED_MAX,
   WORD_BITS,
   WORD_BYTES,
   WORD_LENGTHS,
@@ -48,6 +53,7 @@ import {
   KIND,
   NAME_END,
   NAME_START,
+  nameOf,
   NAME_KEY,
   NUMBER,
   rowsEnd,
@@ -73,17 +79,20 @@ const FRAME_HEAD: i32 = 16
 
 /** How many hashes are to be filled in. */
 export let hashed: i32 = 0
+/** How many attributes were noted that no rule decided. */
+export let undecided: i32 = 0
 /** Where what was written ends, where in the window it stands for ends, and where that starts; 0 if nothing was. */
 export let out: i32 = OUT
 export let copied: i32 = 0
 export let edited: i32 = 0
 
 export function beginWriting(): void {
-  rewind(OUT, 0, 0, 0)
+  rewind(OUT, 0, 0, 0, 0)
 }
 
 /** Takes back what was written since these were as given. */
-export function rewind(toOut: i32, toCopied: i32, toEdited: i32, toHashed: i32): void {
+export function rewind(toOut: i32, toCopied: i32, toEdited: i32, toHashed: i32, toUndecided: i32): void {
+  undecided = toUndecided
   hashed = toHashed
   out = toOut
   copied = toCopied
@@ -110,7 +119,7 @@ function writeMessage(
   dropped: i32,
 ): bool {
   const depth = plan === SPAN ? 0 : 1
-  const removed = isEditing ? decide(first, last, context) : 0
+  const removed = isEditing ? decide(first, last, context, owner) : 0
   if (removed < 0) return false
   const texts = TEXTS + (context << 4)
   let isNamed = !isEditing || plan > EVENT
@@ -166,8 +175,22 @@ function writeChild(plan: i32, row: i32, context: i32): bool {
   return true
 }
 
+/** No rule decided on an attribute; `owner` is the row of the event that has it, if one has. */
+function noteUndecided(context: i32, word: i32, owner: i32): bool {
+  if (undecided === UNDECIDED_MAX) return odd()
+  const note = UNDECIDED + undecided * UNDECIDED_BYTES
+  const isEvent = owner !== 0 && load<i32>(owner, KIND) === FIELD_EVENT
+  const name = isEvent ? owner + nameOf(owner) : 0
+  store<i32>(note, context)
+  store<i32>(note, word, 4)
+  store<i32>(note, isEvent ? load<i32>(name) : 0, 8)
+  store<i32>(note, isEvent ? load<i32>(name + 4) : 0, 12)
+  undecided++
+  return true
+}
+
 /** Notes in each row of an attribute what becomes of it: how many go, or -1 if there is trouble. */
-function decide(first: i32, last: i32, context: i32): i32 {
+function decide(first: i32, last: i32, context: i32, owner: i32): i32 {
   let removed = 0
   for (let row = first; row < last; ) {
     const kind = load<i32>(row, KIND)
@@ -179,7 +202,11 @@ function decide(first: i32, last: i32, context: i32): i32 {
           ask(ASK_ACTION, context, word, 0)
           return -1
         }
-        if (action === ACTION_REMOVE) removed++
+        if (action === ACTION_NOTE || action === ACTION_NOTE_REMOVE) {
+          if (!noteUndecided(context, word, owner)) return -1
+          action = action === ACTION_NOTE ? ACTION_LEAVE : ACTION_REMOVE
+          if (action === ACTION_REMOVE) removed++
+        } else if (action === ACTION_REMOVE) removed++
         else {
           const value = load<i32>(row, VALUE)
           const isShort = action >= ACTION_SHORT && load<i32>(row, END) - value <= action - ACTION_SHORT

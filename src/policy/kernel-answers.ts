@@ -43,6 +43,8 @@ const ACTION_LEAVE = 1
 const ACTION_REMOVE = 2
 const ACTION_ODD = 3
 const ACTION_HASH = 4
+const ACTION_NOTE = 5
+const ACTION_NOTE_REMOVE = 6
 const ACTION_SHORT = 8
 const JUDGED_NATIVE = 1 << 20
 const JUDGED_DROPPED = 1 << 21
@@ -82,6 +84,15 @@ export function isKnownReader({ paths, usesResource, ownKeys }: TargetReader): b
   return !usesResource && paths.length <= PATHS_MAX && isPlain && new Set(ownKeys).size === ownKeys.length
 }
 
+/** What decides on the fields of items of a family, in messages of a plan. */
+export interface NumberedContext {
+  readonly context: FieldContext
+  readonly family: string
+  readonly place: Place
+  /** The plan's number. */
+  readonly plan: number
+}
+
 export class KernelAnswers {
   readonly #kernel: Kernel
   readonly #policy: Policy
@@ -98,9 +109,8 @@ export class KernelAnswers {
   >
   readonly #scratch: number
   readonly #wordBits: number
-  /** By number, and by themselves. A span's is followed by that of its links. */
-  readonly #contexts: { readonly context: FieldContext; readonly plan: number }[] = []
-  readonly #numbers = new Map<FieldContext, number>()
+  /** By number. A span's is followed by that of its links. */
+  readonly contexts: NumberedContext[] = []
   /** The verdicts that the kernel may have counted. */
   readonly verdicts: Verdict[] = []
 
@@ -143,8 +153,7 @@ export class KernelAnswers {
   /** Starts anew: no word is known but those that have a role. */
   forget(): void {
     this.#forget()
-    this.#contexts.length = 0
-    this.#numbers.clear()
+    this.contexts.length = 0
     const { bytes } = this.#kernel
     const { roles, roleLengths } = this.#tables
     this.#readers.forEach(({ paths }, plan) => {
@@ -183,8 +192,8 @@ export class KernelAnswers {
   #putAction(number: number, word: number): void {
     const { bytes } = this.#kernel
     const { actions, roles } = this.#tables
-    const { context, plan } = this.#contexts[number]
-    const key = this.#text(word)
+    const { context, plan } = this.contexts[number]
+    const key = this.text(word)
     bytes[actions + ((number << this.#wordBits) | word)] = codeOf(context.named(key))
     const role = roles + ((plan << this.#wordBits) | word)
     const { lane } = this.#record
@@ -202,7 +211,7 @@ export class KernelAnswers {
   #judgeEvent(target: number, path: number, name: number): number | undefined {
     const { decider, spanEventTarget } = this.#policy
     const subject = this.#subject(target)
-    const names = name === 0 ? [] : [this.#text(name)]
+    const names = name === 0 ? [] : [this.text(name)]
     let isSettled = subject.findings.length === 0
     const decision = decider.decide(subject, 'span_event')
     const verdict =
@@ -220,14 +229,13 @@ export class KernelAnswers {
     return isRenamed ? JUDGED_ODD : this.#judgment(verdict, [context], EVENT)
   }
 
-  /** Undefined if there is no room for the contexts, which are all forgotten then. */
   #judgment(
     verdict: Verdict,
     contexts: readonly FieldContext[],
     plans: readonly number[],
   ): number | undefined {
     if (verdict.id >= VERDICTS_MAX) return JUDGED_ODD
-    const context = this.#record.editsFields ? this.#number(contexts, plans) : 0
+    const context = this.#record.editsFields ? this.#number(verdict.family, contexts, plans) : 0
     if (context === undefined) return undefined
     if (!this.verdicts.includes(verdict)) this.verdicts.push(verdict)
     const isNative = (verdict.native & this.#record.bit) !== 0
@@ -238,17 +246,21 @@ export class KernelAnswers {
     return flags | (verdict.id << 8) | context
   }
 
-  #number(contexts: readonly FieldContext[], plans: readonly number[]): number | undefined {
-    const known = this.#numbers.get(contexts[0])
-    if (known !== undefined) return known
-    const first = this.#contexts.length
+  /** The number of the first of the contexts of an item; undefined if there is no room for them, and all are forgotten. */
+  #number(
+    family: string,
+    contexts: readonly FieldContext[],
+    plans: readonly number[],
+  ): number | undefined {
+    const known = this.contexts.findIndex((one) => one.context === contexts[0] && one.family === family)
+    if (known >= 0) return known
+    const first = this.contexts.length
     if (first + contexts.length > CONTEXTS_MAX) {
       this.forget()
       return undefined
     }
-    this.#numbers.set(contexts[0], first)
     contexts.forEach((context, index) => {
-      const number = this.#contexts.push({ context, plan: plans[index] }) - 1
+      const number = this.contexts.push({ context, family, plan: plans[index], place: PLANS[plans[index]].place }) - 1
       this.#putTexts(number, context, PLANS[plans[index]].place)
     })
     return first
@@ -284,7 +296,7 @@ export class KernelAnswers {
   }
 
   #subject(target: number): Subject {
-    return this.#policy.decider.subject(this.#text(target))
+    return this.#policy.decider.subject(this.text(target))
   }
 
   /** Where a word stands in the kernel's memory. */
@@ -294,7 +306,8 @@ export class KernelAnswers {
     return { source: this.#viewed, start, end: start + this.#kernel.bytes[lengths + word] }
   }
 
-  #text(word: number): ByteString {
+  /** The text of a word. */
+  text(word: number): ByteString {
     const { source, start, end } = this.rangeOf(word)
     return latin1(source.bytes, start, end)
   }
@@ -319,7 +332,7 @@ function kindOf(plan: Plan, tag: number): number {
 }
 
 function codeOf({ removes, changes, isDecided }: FieldAction): number {
-  if (!isDecided) return ACTION_ODD
+  if (!isDecided) return removes ? ACTION_NOTE_REMOVE : ACTION_NOTE
   if (removes) return ACTION_REMOVE
   if (changes.length === 0) return ACTION_LEAVE
   if (changes.length === 1 && changes[0].kind === 'hash') return ACTION_HASH

@@ -11,10 +11,12 @@
 import { type Viewed, viewed } from '../otlp/copy.ts'
 import { createKernel, type Kernel, moduleOf } from '../otlp/kernel.ts'
 import type { Policy } from './compile.ts'
+import { fromByteString, textAt } from './family.ts'
 import { isKnownReader, KernelAnswers } from './kernel-answers.ts'
 import type { LaneRecord } from './lane-record.ts'
 import type { TextRange } from './rehome/field.ts'
 import type { MovedRecords } from './rehome/request.ts'
+import { countKey } from './undecided.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Compiled once; it has no state. */
@@ -30,6 +32,8 @@ const scopeBytesMax = 127
 const noteNumbers = 8
 /** A hash to be filled in: where it goes, and the range of what it is of. */
 const hashNumbers = 3
+/** An attribute that no rule decided: its context, the word of its key, the range of the event's name. */
+const undecidedNumbers = 4
 /** Answers that one span may need: a flood of invented names goes the general way. */
 const answersMax = 64
 /** So many spans in a row that the kernel could not take, and it is left alone for the rest of the request. */
@@ -72,6 +76,8 @@ export class SpanKernel {
   readonly #noteStart: number
   readonly #hashed: () => number
   readonly #hashStart: number
+  readonly #undecided: () => number
+  readonly #undecidedStart: number
   readonly #usesScope: boolean
   #request: Uint8Array = new Uint8Array(0)
   /** What of the request is in the window. */
@@ -99,6 +105,8 @@ export class SpanKernel {
     this.#noteStart = kernel.constant('NOTES') >> 2
     this.#hashed = kernel.variable('hashed')
     this.#hashStart = kernel.constant('HASHED') >> 2
+    this.#undecided = kernel.variable('undecided')
+    this.#undecidedStart = kernel.constant('UNDECIDED') >> 2
     this.#usesScope = [...spanTarget.paths, ...spanEventTarget.paths].some(
       ({ kind }) => kind === 'scope_name',
     )
@@ -110,6 +118,8 @@ export class SpanKernel {
     this.#from = 0
     this.#to = 0
     this.#odd = 0
+    // Where a request was given up in between, some may be left.
+    for (const { id } of this.#answers.verdicts) this.#numbers[this.#counts + id] = 0
   }
 
   /**
@@ -180,6 +190,7 @@ export class SpanKernel {
     const edited = this.#edited()
     const shift = this.#from - this.#window
     this.#fillHashes()
+    this.#noteUndecided()
     if (edited !== 0)
       edits.putFields(edited + shift, this.#copied() + shift, bytes, this.#outStart, this.#out())
     edits.kept += spans
@@ -200,6 +211,22 @@ export class SpanKernel {
     const end = this.#hashStart + this.#hashed() * hashNumbers
     for (let at = this.#hashStart; at < end; at += hashNumbers) {
       bytes.set(this.#record.hash(bytes.subarray(numbers[at + 1], numbers[at + 2])), numbers[at])
+    }
+  }
+
+  /** Counts the attributes that no rule decided, by who has them and by key. */
+  #noteUndecided(): void {
+    const numbers = this.#numbers
+    const { undecided } = this.#policy.workspace
+    const shift = this.#from - this.#window
+    const end = this.#undecidedStart + this.#undecided() * undecidedNumbers
+    for (let at = this.#undecidedStart; at < end; at += undecidedNumbers) {
+      const { context, family, place } = this.#answers.contexts[numbers[at]]
+      const key = this.#answers.text(numbers[at + 1])
+      const [start, stop] = [numbers[at + 2], numbers[at + 3]]
+      const eventName = start < stop ? textAt(this.#request, start + shift, stop + shift) : ''
+      const keys = undecided.keysOf(family, eventName, place)
+      countKey(keys, context.named(key), () => fromByteString(key))
     }
   }
 
