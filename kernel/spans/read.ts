@@ -366,7 +366,7 @@ function addRow(kind: i32, tag: i32, field: i32, start: i32, end: i32): i32 {
 
 /**
  * The value of an attribute whose key ends at `at` and which ends at `end`, at least four bytes on: where its string
- * starts, NOT_TEXT for another scalar, ANY_SHAPE for all else. As `src/otlp/usual.ts` has it.
+ * starts, NOT_TEXT for another scalar or an array of them, ANY_SHAPE for all else.
  */
 // @ts-ignore: decorator
 @inline
@@ -400,6 +400,11 @@ function longValueOf(at: i32, end: i32): i32 {
     size = (size & 0x7f) | (high << 7)
   }
   if (start + size !== end || size < 2) return ANY_SHAPE
+  return load<u8>(start) === 0x2a ? arrayOf(start, end) : memberOf(start, end)
+}
+
+/** The AnyValue in `[start, end)`, at least two bytes, if it is one scalar. */
+function memberOf(start: i32, end: i32): i32 {
   const member = load<u8>(start)
   if (member === 0x0a || member === 0x3a) {
     let length = <i32>load<u8>(start + 1)
@@ -417,5 +422,25 @@ function longValueOf(at: i32, end: i32): i32 {
       if (load<u8>(byte) < 0x80) return byte + 1 === end ? NOT_TEXT : ANY_SHAPE
     return ANY_SHAPE
   }
-  return member === 0x21 && size === 9 ? NOT_TEXT : ANY_SHAPE
+  return member === 0x21 && end - start === 9 ? NOT_TEXT : ANY_SHAPE
+}
+
+/** The AnyValue in `[start, end)` if it is an array of short scalars: there is no key in it. */
+function arrayOf(start: i32, end: i32): i32 {
+  let size = <i32>load<u8>(start + 1)
+  let at = start + 2
+  if (size >= 0x80) {
+    const high = <i32>load<u8>(at++)
+    if (high >= 0x80) return ANY_SHAPE
+    size = (size & 0x7f) | (high << 7)
+  }
+  if (at + size !== end) return ANY_SHAPE
+  while (at < end) {
+    const length = <i32>load<u8>(at + 1)
+    const stop = at + 2 + length
+    if (load<u8>(at) !== 0x0a || length < 2 || length >= 0x80 || stop > end) return ANY_SHAPE
+    if (memberOf(at + 2, stop) === ANY_SHAPE) return ANY_SHAPE
+    at = stop
+  }
+  return NOT_TEXT
 }

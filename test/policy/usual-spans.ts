@@ -55,9 +55,12 @@ const nested: fc.Arbitrary<OracleMessage> = fc.oneof(
   scalar.map((value) => ({ kvlistValue: { values: [{ key: 'prompt', value }] } })),
   fc.constant({}),
 )
+const list: fc.Arbitrary<OracleMessage> = fc
+  .array(scalar, { maxLength: 4 })
+  .map((values) => ({ arrayValue: { values } }))
 const attribute: fc.Arbitrary<OracleMessage> = fc.record({
   key: often(fc.constantFrom(...KEYS), fc.oneof(fc.constantFrom(...ODD_KEYS), fc.string({ maxLength: 20 }))),
-  value: often(scalar, nested, 60),
+  value: often(often(scalar, list), nested, 60),
 })
 
 /** Present mostly, and then mostly a string. */
