@@ -55,39 +55,8 @@ import { asked, askedFirst, askedSecond, askedThird, odd, trouble } from './trou
 import { forgetWords, wordOf } from './words'
 import { beginWriting, copied, edited, hashed, out, rewind, undecided, writeSpan } from './write'
 
-export {
-  ACTIONS,
-  asked,
-  askedFirst,
-  askedSecond,
-  askedThird,
-  copied,
-  COUNTS,
-  edited,
-  hashed,
-  undecided,
-  NOTES,
-  OUT,
-  out,
-  putJudgment,
-  wordOf,
-}
-export {
-  HASHED,
-  UNDECIDED,
-  MARKER,
-  RECORDS_END,
-  PATHS,
-  PLANS,
-  ROLE_LENGTHS,
-  ROLES,
-  TEXTS,
-  WINDOW,
-  WINDOW_BYTES,
-  WORD_BITS,
-  WORD_BYTES,
-  WORD_LENGTHS,
-} from './layout'
+export * from './layout'
+export { asked, askedFirst, askedSecond, askedThird, copied, edited, hashed, out, putJudgment, undecided, wordOf }
 
 /** Where `run` stopped, how many spans it went through, and how many notes it made. */
 export let stoppedAt: i32 = 0

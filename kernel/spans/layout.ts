@@ -92,6 +92,7 @@ export const OUT: i32 = WINDOW + WINDOW_BYTES + SLACK
 export const OUT_END: i32 = OUT + WINDOW_BYTES * 2
 export const RECORDS: i32 = OUT_END + SLACK
 export const RECORDS_END: i32 = RECORDS + WINDOW_BYTES * 2
+export const MEMORY_END: i32 = RECORDS_END + SLACK
 
 /** Kinds of fields, as `plan.ts` of the policy numbers them. */
 export const FIELD_ATTRIBUTE: i32 = 1

@@ -6,7 +6,7 @@
  */
 import { MalformedRequest } from '../errors.ts'
 import { LEN, tagOf } from '../otlp/cursor.ts'
-import type { Carriage } from '../otlp/signal.ts'
+import type { Carriage, Signal } from '../otlp/signal.ts'
 import type { Facts } from './accept.ts'
 import type { Policy } from './compile.ts'
 import type { Judged, Subject } from './decide.ts'
@@ -46,11 +46,17 @@ export class Judge {
   #recordEnd = 0
   #isRecordRead = false
 
-  constructor(request: Uint8Array, readers: readonly TargetReader[], policy: Policy, onlyBit: number) {
+  constructor(request: Uint8Array, signal: Signal, policy: Policy, onlyBit: number) {
+    const { logRecordTarget, spanTarget, spanEventTarget } = policy
+    const readers: Readonly<Record<Signal, readonly TargetReader[]>> = {
+      logs: [logRecordTarget],
+      traces: [spanTarget, spanEventTarget],
+      metrics: [],
+    }
     this.#request = request
     this.#policy = policy
     this.#onlyBit = onlyBit
-    this.#resourceReaders = readers.filter(({ usesResource }) => usesResource)
+    this.#resourceReaders = readers[signal].filter(({ usesResource }) => usesResource)
   }
 
   enterResource(resource: number): void {

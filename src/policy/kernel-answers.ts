@@ -15,6 +15,40 @@ import type { Subject } from './decide.ts'
 import { type ByteString, latin1 } from './family.ts'
 import { keyOf } from './field-pass.ts'
 import type { FieldAction, FieldContext, PlaceContexts } from './fields.ts'
+import {
+  ACTION_HASH,
+  ACTION_LEAVE,
+  ACTION_NOTE,
+  ACTION_NOTE_REMOVE,
+  ACTION_ODD,
+  ACTION_REMOVE,
+  ACTION_SHORT,
+  ASK_ACTION,
+  ASK_SPAN,
+  CONTEXTS_MAX,
+  FIELD_FAR,
+  FIELD_LINK,
+  FIELD_NAME,
+  FIELD_ODD,
+  FIELD_SPAN_ID,
+  FIELD_STATUS,
+  FIELD_TIME,
+  FIELD_TRACE_ID,
+  JUDGED,
+  JUDGED_DROPPED,
+  JUDGED_MOVED,
+  JUDGED_NATIVE,
+  JUDGED_ODD,
+  PATH_ATTRIBUTE,
+  PATH_SCOPE_NAME,
+  PATHS_MAX,
+  ROLE_EVENT_NAME,
+  ROLE_INERT,
+  ROLE_LEVEL,
+  ROLE_MESSAGE,
+  VERDICTS_MAX,
+  WORD_BYTES_MAX,
+} from './kernel-numbers.ts'
 import { type EventRoles, MOVING_EVENT_ROLES, NAMED_EVENT_ROLES, NO_EVENT_ROLES } from './key-traits.ts'
 import { EVENT_NAME, LEVEL, MESSAGE_TEXT } from './keys.ts'
 import type { LaneRecord } from './lane-record.ts'
@@ -24,40 +58,6 @@ import { REHOMED, type TextRange } from './rehome/field.ts'
 import type { TargetReader } from './target.ts'
 import type { Verdict } from './verdict.ts'
 
-// Numbers that both sides know; `kernel/layout.ts` says what they mean.
-const FIELD_NAME = 16
-const FIELD_LINK = 17
-const FIELD_STATUS = 18
-const FIELD_TIME = 19
-const FIELD_TRACE_ID = 20
-const FIELD_SPAN_ID = 21
-const FIELD_FAR = 22
-const FIELD_ODD = 23
-const ROLE_EVENT_NAME = 16
-const ROLE_LEVEL = 32
-const ROLE_MESSAGE = 64
-const ROLE_INERT = 128
-const PATH_ATTRIBUTE = 1
-const PATH_SCOPE_NAME = 2
-const ACTION_LEAVE = 1
-const ACTION_REMOVE = 2
-const ACTION_ODD = 3
-const ACTION_HASH = 4
-const ACTION_NOTE = 5
-const ACTION_NOTE_REMOVE = 6
-const ACTION_SHORT = 8
-const JUDGED_NATIVE = 1 << 20
-const JUDGED_DROPPED = 1 << 21
-const JUDGED_MOVED = 1 << 22
-const JUDGED_ODD = 1 << 23
-const JUDGED = 1 << 24
-const ASK_SPAN = 0
-const ASK_ACTION = 2
-
-const WORD_BYTES_MAX = 127
-const PATHS_MAX = 8
-const CONTEXTS_MAX = 128
-const VERDICTS_MAX = 4096
 /** Longest string that a `truncate` leaves and that fits in an action. */
 const shortMax = 255 - ACTION_SHORT
 
@@ -247,11 +247,7 @@ export class KernelAnswers {
   }
 
   /** The number of the first of the contexts of an item; undefined if there is no room for them, and all are forgotten. */
-  #number(
-    family: string,
-    contexts: readonly FieldContext[],
-    plans: readonly number[],
-  ): number | undefined {
+  #number(family: string, contexts: readonly FieldContext[], plans: readonly number[]): number | undefined {
     const known = this.contexts.findIndex((one) => one.context === contexts[0] && one.family === family)
     if (known >= 0) return known
     const first = this.contexts.length
@@ -260,7 +256,8 @@ export class KernelAnswers {
       return undefined
     }
     contexts.forEach((context, index) => {
-      const number = this.contexts.push({ context, family, plan: plans[index], place: PLANS[plans[index]].place }) - 1
+      const number =
+        this.contexts.push({ context, family, plan: plans[index], place: PLANS[plans[index]].place }) - 1
       this.#putTexts(number, context, PLANS[plans[index]].place)
     })
     return first

@@ -31,6 +31,9 @@ export const rowsMax: number = 1 << 20
 /** One large item does not keep its memory for ever. */
 const rowsKept = 1 << 14
 
+/** What is asked of an item: its attributes with a role; what may be edited or moved; all of its fields. */
+export type Wanted = 'roles' | 'edits' | 'all'
+
 /** Rows of attributes that have a role. */
 export class Notes {
   rows: Int32Array = new Int32Array(64)
@@ -87,8 +90,8 @@ export class Reading {
     this.#previous = new Keys({ roles: new Map(), isInert: () => false }, number).none
   }
 
-  /** Points the reading at a request. `wanted`: attributes with a role; what may be edited or moved; all fields. */
-  begin(request: Uint8Array, wanted: 'roles' | 'edits' | 'all'): void {
+  /** Points the reading at a request. */
+  begin(request: Uint8Array, wanted: Wanted): void {
     this.cursor.reset(request, 0)
     this.#isWhole = wanted !== 'roles'
     this.#keepsInert = wanted === 'all'

@@ -24,7 +24,7 @@ import { LOG_RECORD_PLAN, METRIC_PLAN, type Plan } from './plan.ts'
 import { Rehoming } from './rehoming.ts'
 import { type RoutedParcel, type Routing, tallyOf } from './routing.ts'
 import { sightEvent, sightRecord } from './sightings.ts'
-import type { RunHost, SpanKernel } from './span-kernel.ts'
+import type { SpanKernel } from './span-kernel.ts'
 import type { TargetReader } from './target.ts'
 import { targetBytes } from './target-bytes.ts'
 import type { Verdict } from './verdict.ts'
@@ -96,15 +96,10 @@ class Walk {
     this.#others = isRehomed
       ? lanes.filter(({ lane }) => lane.signal === 'traces' || lane.signal !== signal)
       : []
-    const { logRecordTarget, spanTarget, spanEventTarget } = policy
-    const readers = { logs: [logRecordTarget], traces: [spanTarget, spanEventTarget], metrics: [] }
-    this.#judge = new Judge(request, readers[signal], policy, only?.bit ?? 0)
+    this.#judge = new Judge(request, signal, policy, only?.bit ?? 0)
     this.#fields = new FieldPass(this.#natives, policy.workspace, this.#judge)
-    const { reading, envelope, moving } = policy.workspace
     const isPlain = !this.#fields.isActive && !policy.rehomes
-    reading.begin(request, listener !== undefined ? 'all' : isPlain ? 'roles' : 'edits')
-    envelope.begin(request, 'all')
-    moving.begin(request, 'all')
+    policy.workspace.begin(request, listener !== undefined ? 'all' : isPlain ? 'roles' : 'edits')
     for (const record of this.#natives) {
       record.begin(request)
       record.editor.witness = listener?.fieldsOf(record)
@@ -113,16 +108,12 @@ class Walk {
     this.#holding = new Holding(request, policy.workspace)
     const isKernels = signal === 'traces' && only === undefined && listener === undefined && !isHeld
     this.#kernel = isKernels ? policy.spanKernel() : undefined
-    this.#kernel?.begin(request)
+    this.#kernel?.begin(request, this.#fields, this.#rehoming)
   }
 
   run(): Routing {
     const { workspace } = this.#policy
-    // A request that was malformed may have left some: they are not this one's.
-    if (this.#only === undefined) {
-      workspace.drainFindings()
-      workspace.sightings.drain()
-    }
+    if (this.#only === undefined) workspace.forget()
     this.#walk()
     const native = this.#natives.flatMap((record) => this.#nativeParcel(record))
     if (this.#only !== undefined) return { parcels: native, held: [], tally: [], findings: [], sightings: [] }
@@ -254,19 +245,10 @@ class Walk {
 
   /** The spans `[first, last)`: as many as can be by the kernel, the others one by one. */
   #spans(first: number, last: number, scope: number): void {
-    const kernel = this.#kernel
     for (let item = first; item < last; item++) {
-      if (kernel !== undefined) {
-        const wanted = this.#policy.rehomes ? this.#policy.workspace.sightings.wanted : 0
-        item = kernel.take(item, last, scope, wanted, this.#runHost)
-      }
+      if (this.#kernel !== undefined) item = this.#kernel.take(item, last, scope)
       if (item < last) this.#span(item, scope)
     }
-  }
-
-  readonly #runHost: RunHost = {
-    reaches: (offset) => this.#fields.scopeBefore(offset),
-    moves: (verdict, target, records) => this.#rehoming.records(verdict, target, records),
   }
 
   #span(item: number, scope: number): void {

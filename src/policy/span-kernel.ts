@@ -12,22 +12,17 @@ import { type Viewed, viewed } from '../otlp/copy.ts'
 import { createKernel, type Kernel, moduleOf } from '../otlp/kernel.ts'
 import type { Policy } from './compile.ts'
 import { fromByteString, textAt } from './family.ts'
+import type { FieldPass } from './field-pass.ts'
 import { isKnownReader, KernelAnswers } from './kernel-answers.ts'
+import { ASKS, FULL, ODD, WORD_BYTES_MAX } from './kernel-numbers.ts'
 import type { LaneRecord } from './lane-record.ts'
-import type { TextRange } from './rehome/field.ts'
-import type { MovedRecords } from './rehome/request.ts'
+import type { Rehoming } from './rehoming.ts'
 import { countKey } from './undecided.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Compiled once; it has no state. */
 const module = moduleOf(new URL('./spans.wasm', import.meta.url))
 
-/** Why a run came back, beside that it was done: the span it stopped at is odd, or something is to be told first. */
-const ODD = 1
-const ASKS = 2
-const FULL = 3
-
-const scopeBytesMax = 127
 /** A note: verdict, word of the target, range of the name, trace id, span id, range of the record; none if it stays. */
 const noteNumbers = 8
 /** A hash to be filled in: where it goes, and the range of what it is of. */
@@ -38,14 +33,6 @@ const undecidedNumbers = 4
 const answersMax = 64
 /** So many spans in a row that the kernel could not take, and it is left alone for the rest of the request. */
 const oddMax = 16
-
-/** What a run leaves to whoever walks. */
-export interface RunHost {
-  /** The walk has come to this offset. */
-  reaches(offset: number): void
-  /** Events that move by `verdict`, as log records: so many whole fields, in `[start, end)` of `records`. */
-  moves(verdict: Verdict, target: TextRange, records: MovedRecords): void
-}
 
 /** The kernel for a policy; undefined if the policy asks for more than it can do. */
 export function createSpanKernel(policy: Policy, asksEventNames: boolean): SpanKernel | undefined {
@@ -80,6 +67,8 @@ export class SpanKernel {
   readonly #undecidedStart: number
   readonly #usesScope: boolean
   #request: Uint8Array = new Uint8Array(0)
+  #fields: FieldPass | undefined
+  #rehoming: Rehoming | undefined
   /** What of the request is in the window. */
   #from = 0
   #to = 0
@@ -112,8 +101,10 @@ export class SpanKernel {
     )
   }
 
-  /** Points the kernel at a request, which was scanned. */
-  begin(request: Uint8Array): void {
+  /** Points the kernel at a request, which was scanned, and at the walk's parts that go along with it. */
+  begin(request: Uint8Array, fields: FieldPass, rehoming: Rehoming): void {
+    this.#fields = fields
+    this.#rehoming = rehoming
     this.#request = request
     this.#from = 0
     this.#to = 0
@@ -122,26 +113,24 @@ export class SpanKernel {
     for (const { id } of this.#answers.verdicts) this.#numbers[this.#counts + id] = 0
   }
 
-  /**
-   * Takes spans from `item` on, of those in front of `last` that are of `scope`, and returns the first that goes the
-   * general way, or `last`. `sightings`: how many events that stay are to be noted.
-   */
-  take(item: number, last: number, scope: number, sightings: number, host: RunHost): number {
-    const { items, nameStarts, nameEnds, nameDoubts } = this.#policy.workspace.scan
+  /** Takes spans from `item` on, of those in front of `last` that are of `scope`; the first that goes the general way, or `last`. */
+  take(item: number, last: number, scope: number): number {
+    const { scan, sightings } = this.#policy.workspace
+    const { items, nameStarts, nameEnds, nameDoubts } = scan
     const isNamed = this.#usesScope && nameStarts[scope] < nameEnds[scope]
     const isOddScope =
-      isNamed && (nameDoubts[scope] === 1 || nameEnds[scope] - nameStarts[scope] > scopeBytesMax)
+      isNamed && (nameDoubts[scope] === 1 || nameEnds[scope] - nameStarts[scope] > WORD_BYTES_MAX)
     let next = item
-    let wanted = sightings
+    let wanted = this.#policy.rehomes ? sightings.wanted : 0
     let answers = 0
     while (next < last && !isOddScope && this.#odd < oddMax && this.#load(next, last)) {
-      host.reaches(items.fields[next])
+      this.#fields?.scopeBefore(items.fields[next])
       const word = isNamed ? this.#answers.word(this.#request, nameStarts[scope], nameEnds[scope]) : 0
       const start = this.#window + items.fields[next] - this.#from
       const status = word < 0 ? FULL : this.#run(start, this.#window + this.#to - this.#from, word, wanted)
       const spans = word < 0 ? 0 : this.#spans()
       if (spans > 0) {
-        wanted -= this.#finish(spans, host)
+        wanted -= this.#finish(spans)
         next += spans
         answers = 0
         this.#odd = 0
@@ -183,7 +172,7 @@ export class SpanKernel {
   }
 
   /** Takes over what the kernel made of so many spans; returns how many events were noted as sightings. */
-  #finish(spans: number, host: RunHost): number {
+  #finish(spans: number): number {
     const { bytes } = this.#kernel
     const numbers = this.#numbers
     const { edits } = this.#record
@@ -201,7 +190,7 @@ export class SpanKernel {
       this.#policy.workspace.counts.add(verdict, numbers[at])
       numbers[at] = 0
     }
-    return this.#note(host)
+    return this.#note()
   }
 
   /** Puts hashes where the kernel left room for them. */
@@ -231,7 +220,7 @@ export class SpanKernel {
   }
 
   /** Goes through the notes of a run: events that move, those of one target at once, and sightings. */
-  #note(host: RunHost): number {
+  #note(): number {
     const numbers = this.#numbers
     const { verdicts } = this.#policy
     const end = this.#noteStart + this.#notes() * noteNumbers
@@ -253,7 +242,7 @@ export class SpanKernel {
         at += noteNumbers
       }
       const records = { source: this.#viewed, start, end: numbers[at - 1], count }
-      host.moves(verdict, this.#answers.rangeOf(target), records)
+      this.#rehoming?.records(verdict, this.#answers.rangeOf(target), records)
     }
     return sightings
   }

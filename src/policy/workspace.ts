@@ -21,7 +21,7 @@ import type { PolicyLane } from './lane.ts'
 import { LaneRecord } from './lane-record.ts'
 import { Lookup } from './lookup.ts'
 import { Memory } from './memory.ts'
-import { Reading } from './reading.ts'
+import { Reading, type Wanted } from './reading.ts'
 import { RehomedEvent } from './rehome/event.ts'
 import { RehomedRecord } from './rehome/record.ts'
 import { SpanContext } from './rehome/span.ts'
@@ -65,6 +65,19 @@ export class Workspace {
     this.moving = new Reading(createKeyTraits(targets, lanes, MOVING_EVENT_ROLES), number)
     this.lookup = new Lookup(this.cursor, this.attribute, this.scan)
     this.lanes = lanes.map((lane, index) => new LaneRecord(lane, index, this.cursor, hashKey))
+  }
+
+  /** Points what reads at a request. `wanted`: what is asked of its items. */
+  begin(request: Uint8Array, wanted: Wanted): void {
+    this.reading.begin(request, wanted)
+    this.envelope.begin(request, 'all')
+    this.moving.begin(request, 'all')
+  }
+
+  /** Forgets what a request that was malformed may have left: it is not the next one's. */
+  forget(): void {
+    this.drainFindings()
+    this.sightings.drain()
   }
 
   /** The findings of the current request, which are forgotten here. */
