@@ -27,7 +27,6 @@ import {
   NOTES,
   NOTES_MAX,
   ODD,
-  OUT,
   OUT_END,
   RECORDS_END,
   ROW_BYTES,

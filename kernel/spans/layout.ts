@@ -96,7 +96,6 @@ export const MEMORY_END: i32 = RECORDS_END + SLACK
 
 /** Kinds of fields, as `plan.ts` of the policy numbers them. */
 export const FIELD_ATTRIBUTE: i32 = 1
-export const FIELD_MESSAGE: i32 = 2
 export const FIELD_TEXT: i32 = 3
 export const FIELD_COUNT: i32 = 4
 export const FIELD_EVENT: i32 = 7
@@ -122,8 +121,7 @@ export const ROLE_MESSAGE: i32 = 64
 /** And nothing beside: the attribute leaves as it came, whatever item it is of. */
 export const ROLE_INERT: i32 = 128
 
-/** In PATHS. */
-export const PATH_NONE: i32 = 0
+/** In PATHS; 0 behind the last. */
 export const PATH_ATTRIBUTE: i32 = 1
 export const PATH_SCOPE_NAME: i32 = 2
 

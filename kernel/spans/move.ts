@@ -26,7 +26,6 @@ import {
   LEVEL_START,
   MESSAGE_END,
   MESSAGE_START,
-  NAME_END,
   NAME_START,
   nameOf,
   NUMBER,
