@@ -1,9 +1,9 @@
 /**
- * Where things are in the kernel's memory: one fixed map, 32 pages, nothing allocated. Offsets and sizes in bytes.
+ * Where things are in the kernel's memory: one fixed map, nothing allocated. Offsets and sizes in bytes.
  *
- * The sidecar fills the tables of the policy and the window with spans; the kernel fills the rest. It never reads an
- * offset of a request that it has not checked against the end of the message around it; what it reads beyond, eight
- * bytes at a time, is masked or overwritten.
+ * The sidecar fills the tables of the policy and the window with spans; the kernel fills the rest. It never follows an
+ * offset of a request that it has not checked against the end of the message around it; what it reads or copies beyond,
+ * several bytes at a time, is masked or written over.
  */
 
 /** Kinds of messages: a span, its events, its links, its status. Each has a plan of 256 bytes: the kind of field by tag. */

@@ -109,6 +109,8 @@ export class KernelAnswers {
   >
   readonly #scratch: number
   readonly #wordBits: number
+  /** By word, of those that were asked for. */
+  readonly #texts: (ByteString | undefined)[] = []
   /** By number. A span's is followed by that of its links. */
   readonly contexts: NumberedContext[] = []
   /** The verdicts that the kernel may have counted. */
@@ -154,6 +156,7 @@ export class KernelAnswers {
   forget(): void {
     this.#forget()
     this.contexts.length = 0
+    this.#texts.length = 0
     const { bytes } = this.#kernel
     const { roles, roleLengths } = this.#tables
     this.#readers.forEach(({ paths }, plan) => {
@@ -305,8 +308,13 @@ export class KernelAnswers {
 
   /** The text of a word. */
   text(word: number): ByteString {
-    const { source, start, end } = this.rangeOf(word)
-    return latin1(source.bytes, start, end)
+    let text = this.#texts[word]
+    if (text === undefined) {
+      const { source, start, end } = this.rangeOf(word)
+      text = latin1(source.bytes, start, end)
+      this.#texts[word] = text
+    }
+    return text
   }
 }
 

@@ -209,13 +209,18 @@ export class SpanKernel {
     const { undecided } = this.#policy.workspace
     const shift = this.#from - this.#window
     const end = this.#undecidedStart + this.#undecided() * undecidedNumbers
-    for (let at = this.#undecidedStart; at < end; at += undecidedNumbers) {
-      const { context, family, place } = this.#answers.contexts[numbers[at]]
-      const key = this.#answers.text(numbers[at + 1])
-      const [start, stop] = [numbers[at + 2], numbers[at + 3]]
-      const eventName = start < stop ? textAt(this.#request, start + shift, stop + shift) : ''
+    for (let at = this.#undecidedStart; at < end; ) {
+      const [number, nameStart, nameEnd] = [numbers[at], numbers[at + 2], numbers[at + 3]]
+      const { context, family, place } = this.#answers.contexts[number]
+      const isNamed = nameStart < nameEnd
+      const eventName = isNamed ? textAt(this.#request, nameStart + shift, nameEnd + shift) : ''
       const keys = undecided.keysOf(family, eventName, place)
-      countKey(keys, context.named(key), () => fromByteString(key))
+      // Those of one item follow each other.
+      do {
+        const key = this.#answers.text(numbers[at + 1])
+        countKey(keys, context.named(key), () => fromByteString(key))
+        at += undecidedNumbers
+      } while (at < end && numbers[at] === number && numbers[at + 2] === nameStart)
     }
   }
 

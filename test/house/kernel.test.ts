@@ -23,6 +23,8 @@ for (const module of KERNEL_MODULES) {
 t.test('all that the kernel reads and writes of spans lies in its memory', async (t) => {
   const kernel = createKernel(moduleOf(new URL('../../src/policy/spans.wasm', import.meta.url)))
   t.ok(kernel.constant('MEMORY_END') <= kernel.bytes.length)
+  for (const table of ['COUNTS', 'NOTES', 'HASHED', 'UNDECIDED'])
+    t.equal(kernel.constant(table) % 4, 0, `${table} can be read four bytes at a time`)
 })
 
 t.test('both sides of the kernel know the same numbers', async (t) => {

@@ -48,14 +48,11 @@ export function huntOne(seed: number, preset: Preset, policy: Policy): Hunted {
   const signal = random.pick(['traces', 'traces', 'traces', 'logs', 'logs', 'metrics'] as const)
   const message = SIGNAL_TRAITS[signal].requestMessage
   const mint = new Mint()
-  const object = generateRequest(signal, random, mint)
-  const bytes = spell(
-    message,
-    signal,
-    encode(message, object),
-    () => writeJson(message, object, styleOf(random)),
-    random,
-  )
+  const isUsual = random.chance(1, 3)
+  const object = generateRequest(signal, random, mint, isUsual)
+  const whole = encode(message, object)
+  const json = (): string => writeJson(message, object, styleOf(random))
+  const bytes = isUsual ? whole : spell(message, signal, whole, json, random)
   const leaks: Leak[] = []
   for (const parcel of route(bytes, signal, policy).parcels) {
     const allowed = ALLOWED[preset][parcel.lane]
