@@ -8,6 +8,7 @@ import { AttributeReader } from '../otlp/attribute.ts'
 import { Canonicaliser } from '../otlp/canonical.ts'
 import { Cursor } from '../otlp/cursor.ts'
 import { Scan } from '../otlp/scan.ts'
+import type { Carriage } from '../otlp/signal.ts'
 import type { ByteString } from './family.ts'
 import { type Finding, FindingSink } from './finding.ts'
 import {
@@ -87,6 +88,17 @@ export class Workspace {
   }
 }
 
+const CARRIAGE_ORDER: Readonly<Record<Carriage, number>> = {
+  log_record: 0,
+  span: 1,
+  span_event: 2,
+  data_point: 3,
+}
+
+function byCarriageAndId(one: Verdict, other: Verdict): number {
+  return CARRIAGE_ORDER[one.carriage] - CARRIAGE_ORDER[other.carriage] || one.id - other.id
+}
+
 /** How many items each verdict was given in the current request. */
 export class VerdictCounts {
   #counts = new Int32Array(64)
@@ -103,9 +115,9 @@ export class VerdictCounts {
     this.#counts[verdict.id] += items
   }
 
-  /** Calls `each` for every verdict given, in the order of their ids, with its count, and forgets them. */
+  /** Calls `each` for every verdict given, with its count, and forgets them: in one order, however they were come by. */
   drain(each: (verdict: Verdict, items: number) => void): void {
-    for (const verdict of this.#given.sort((one, other) => one.id - other.id)) {
+    for (const verdict of this.#given.sort(byCarriageAndId)) {
       each(verdict, this.#counts[verdict.id])
       this.#counts[verdict.id] = 0
     }
