@@ -58,7 +58,7 @@ function reportUnreachable(rule: FieldRuleSpec, signal: Signal, warn: Warn): voi
     return
   }
   for (const { key, position } of rule.keys) {
-    const found = PLACES_OF_TEXT[key]
+    const found = Object.hasOwn(PLACES_OF_TEXT, key) ? PLACES_OF_TEXT[key] : undefined
     if (found === undefined || found.some((place) => places.includes(place))) continue
     warn(
       position,

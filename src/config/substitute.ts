@@ -125,7 +125,9 @@ function substituteScalar(
       value += part.text
       secret.push(part.text)
     } else if (part.kind === 'env') {
-      const found = surroundings.env[part.name] ?? part.fallback
+      // `process.env` answers to names of its prototype, such as `toString`, too.
+      const isSet = Object.hasOwn(surroundings.env, part.name)
+      const found = (isSet ? surroundings.env[part.name] : undefined) ?? part.fallback
       if (found === undefined)
         fail(
           `environment variable ${part.name} is not set; set it, or write \`\${env:${part.name}:-default}\``,

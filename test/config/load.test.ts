@@ -328,6 +328,18 @@ t.test("field rules are read whole, before the preset's", async (t) => {
   ])
 })
 
+t.test('keys and variables may have the names that every object has', async (t) => {
+  for (const name of ['toString', 'constructor', '__proto__', 'hasOwnProperty']) {
+    const fields = SMALL.replace('{ log: {', `{ trace: { fields: [{ remove: [${name}] }] }, log: {`)
+    const [, trace] = load(t, { 'laneway.yaml': fields }).policy.lanes
+    t.same(
+      trace.fields[0].keys.map(({ key }) => key),
+      [name],
+    )
+    t.match(problems(t, { 'laneway.yaml': `${SMALL}hash_key: "\${env:${name}}"` }), [/is not set/])
+  }
+})
+
 t.test('rehome is one word for both ways, or a word for each', async (t) => {
   const rehomeOf = (policy: string): unknown =>
     load(t, { 'laneway.yaml': `${SMALL}policy: { ${policy} }` }).policy.rehome
