@@ -91,8 +91,10 @@ for (const signal of SIGNALS) {
             return
           }
           const parsed: unknown = JSON.parse(damaged)
-          // A number that lost its quotes has lost its digits to JSON.parse.
-          if (!/:\s*-?\d{16}/.test(damaged)) deepStrictEqual(ours, readJson(message, parsed))
+          // A number that lost its quotes has lost its digits to JSON.parse; one that got a digit more may be beyond
+          // int64, which is kept as a double: a test of its own has that.
+          const isBeyondOracle = /:\s*-?\d{16}|"intValue":\s*"-?\d{19,}/.test(damaged)
+          if (!isBeyondOracle) deepStrictEqual(ours, readJson(message, parsed))
         },
       ),
       { numRuns: 400 },
