@@ -2,11 +2,11 @@
  * Compiles `kernel/` to the WebAssembly modules that src/ loads.
  *
  * In: AssemblyScript, which is TypeScript with the types of the machine. Out: `.wasm` files, which are committed, so that
- * a checkout runs without a build; a test compiles them again and compares. `node scripts/kernel.ts [folder]`
+ * a checkout runs without a build; a test compiles them again and compares.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -41,7 +41,7 @@ const FLAGS: readonly string[] = [
 export function compileModule({ source, pages, isFixed }: KernelModule, file: string): void {
   const compiler = join(root, 'node_modules/assemblyscript/bin/asc.js')
   const memory = ['--initialMemory', `${pages}`, ...(isFixed ? ['--maximumMemory', `${pages}`] : [])]
-  // Without the file's own path the output is the same wherever the checkout is.
+  // The source by its path in the checkout: then the output is the same wherever that is.
   const run = spawnSync(process.execPath, [compiler, source, '--outFile', file, ...FLAGS, ...memory], {
     cwd: root,
     encoding: 'utf8',
@@ -50,9 +50,8 @@ export function compileModule({ source, pages, isFixed }: KernelModule, file: st
 }
 
 if (import.meta.main) {
-  const folder = resolve(process.argv[2] ?? root)
   for (const module of KERNEL_MODULES) {
-    const file = join(folder, module.target)
+    const file = join(root, module.target)
     compileModule(module, file)
     process.stderr.write(`${module.target}: ${readFileSync(file).length} bytes\n`)
   }

@@ -38,7 +38,6 @@ import {
 import { beginRecords, recordsEnd, writeRecord } from './move'
 import {
   BEHIND,
-  configureReading,
   END,
   FIELD,
   JUDGMENT,
@@ -55,25 +54,20 @@ import { forgetWords, wordOf } from './words'
 import { beginWriting, copied, edited, hashed, out, rewind, undecided, writeSpan } from './write'
 
 export * from './layout'
+export { configureReading as configure } from './read'
 export { asked, askedFirst, askedSecond, askedThird, copied, edited, hashed, out, putJudgment, undecided, wordOf }
 
-/** Where `run` stopped, how many spans it went through, and how many notes it made. */
-export let stoppedAt: i32 = 0
+/** How many spans `run` went through, and how many notes it made. */
 export let spans: i32 = 0
 export let notes: i32 = 0
 /** How many more events that stay are to be noted. */
-export let sightings: i32 = 0
+let sightings: i32 = 0
 
 /** Forgets words, and all that is known by their numbers. */
 export function forget(): void {
   forgetWords()
   memory.fill(ACTIONS, 0, CONTEXTS_MAX * WORDS_MAX)
   memory.fill(JUDGMENTS, 0, (JUDGMENT_SLOTS + JUDGMENT_WAYS) * 8)
-}
-
-/** `editing`: whether the lane has a field policy; `names`: whether rules ask what an event is called. */
-export function configure(editing: bool, names: bool): void {
-  configureReading(editing, names)
 }
 
 /** Goes through the spans in `[start, end)` of the window, whole fields of one scope with the name `scope`. */
@@ -84,9 +78,8 @@ export function run(start: i32, end: i32, scope: i32, wanted: i32): i32 {
   sightings = wanted
   spans = 0
   notes = 0
-  stoppedAt = start
-  while (stoppedAt < end) {
-    const at = stoppedAt
+  let at = start
+  while (at < end) {
     let size = <i32>load<u8>(at + 1)
     let from = at + 2
     if (size >= 0x80) {
@@ -110,7 +103,7 @@ export function run(start: i32, end: i32, scope: i32, wanted: i32): i32 {
       return trouble
     }
     if (isFull) return spans === 0 ? ODD : DONE
-    stoppedAt = stop
+    at = stop
     spans++
   }
   return DONE

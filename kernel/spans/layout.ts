@@ -150,9 +150,9 @@ export const JUDGED: i32 = 1 << 24
 
 /** Why `run` came back. */
 export const DONE: i32 = 0
-/** The span at `stoppedAt` goes the general way. */
+/** The span behind those that it went through goes the general way. */
 export const ODD: i32 = 1
-/** Something about the span at `stoppedAt` must be told first: see `asked`. */
+/** Something about that span must be told first: see `asked`. */
 export const ASKS: i32 = 2
 /** No room for another word. */
 export const FULL: i32 = 3

@@ -111,6 +111,7 @@ export let traceId: i32 = 0
 export let spanId: i32 = 0
 export let flags: i32 = 0
 
+/** `editing`: whether the lane has a field policy; `names`: whether rules ask what an event is called. */
 export function configureReading(editing: bool, names: bool): void {
   isEditing = editing
   asksNames = names

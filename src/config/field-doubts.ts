@@ -16,19 +16,19 @@ const PLACES_OF_SIGNAL: Readonly<Record<Signal, readonly Place[]>> = {
 }
 
 /** Where each text is found. */
-const PLACES_OF_TEXT: Readonly<Record<string, readonly Place[]>> = {
-  '@name': ['span', 'span_event'],
-  '@status.message': ['span'],
-  '@trace_state': ['span', 'span_link'],
-  '@body': ['log_record'],
-  '@event_name': ['log_record'],
-  '@severity_text': ['log_record'],
-  '@schema_url': ['resource', 'scope'],
-  '@scope.name': ['scope'],
-  '@scope.version': ['scope'],
-  '@metric.name': ['data_point'],
-  '@metric.description': ['data_point'],
-}
+const PLACES_OF_TEXT: ReadonlyMap<string, readonly Place[]> = new Map([
+  ['@name', ['span', 'span_event']],
+  ['@status.message', ['span']],
+  ['@trace_state', ['span', 'span_link']],
+  ['@body', ['log_record']],
+  ['@event_name', ['log_record']],
+  ['@severity_text', ['log_record']],
+  ['@schema_url', ['resource', 'scope']],
+  ['@scope.name', ['scope']],
+  ['@scope.version', ['scope']],
+  ['@metric.name', ['data_point']],
+  ['@metric.description', ['data_point']],
+])
 
 export function reportFieldDoubts(lanes: readonly LaneSpec[], report: Report): void {
   for (const { name, signal, fields } of lanes) {
@@ -58,7 +58,7 @@ function reportUnreachable(rule: FieldRuleSpec, signal: Signal, warn: Warn): voi
     return
   }
   for (const { key, position } of rule.keys) {
-    const found = Object.hasOwn(PLACES_OF_TEXT, key) ? PLACES_OF_TEXT[key] : undefined
+    const found = PLACES_OF_TEXT.get(key)
     if (found === undefined || found.some((place) => places.includes(place))) continue
     warn(
       position,

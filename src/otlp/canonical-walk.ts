@@ -10,7 +10,7 @@ import { createKernel, type Kernel, moduleOf } from './kernel.ts'
 const module = moduleOf(new URL('./canonical.wasm', import.meta.url))
 
 const pageBytes = 1 << 16
-/** Requests above this size get an instance of their own. */
+/** Behind a request above this size the next one gets a new instance. */
 const keptBytesMax = 4 << 20
 /** What may be read beyond the end of a request, to be thrown away. */
 const slackBytes = 16
@@ -23,10 +23,10 @@ export class CanonicalWalk {
 
   /** Points the walk at a request. */
   load(request: Uint8Array): void {
-    const { kernel, start } = this.#made()
-    const bytesMissing = start + request.length + slackBytes - kernel.bytes.length
+    const kernel = this.#kernel ?? this.#make()
+    const bytesMissing = this.#start + request.length + slackBytes - kernel.bytes.length
     if (bytesMissing > 0) kernel.grow(Math.ceil(bytesMissing / pageBytes))
-    kernel.bytes.set(request, start)
+    kernel.bytes.set(request, this.#start)
     if (request.length > keptBytesMax) this.#kernel = undefined
   }
 
@@ -35,14 +35,13 @@ export class CanonicalWalk {
     return this.#isCanonical(row, this.#start + start, this.#start + end, levels) !== 0
   }
 
-  #made(): { readonly kernel: Kernel; readonly start: number } {
-    if (this.#kernel !== undefined) return { kernel: this.#kernel, start: this.#start }
+  #make(): Kernel {
     const kernel = createKernel(module)
     const table = kernel.constant('TABLE')
     new Int32Array(kernel.bytes.buffer).set(TABLE, table >> 2)
     this.#start = table + TABLE.byteLength
     this.#isCanonical = kernel.call('isCanonical')
     this.#kernel = kernel
-    return { kernel, start: this.#start }
+    return kernel
   }
 }

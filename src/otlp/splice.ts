@@ -13,6 +13,7 @@
  * does to the length of its frame is summed up as it is recorded: when a frame is left its head is known.
  */
 import { copyRange, type Viewed, viewed } from './copy.ts'
+import { Unwritten } from './unwritten.ts'
 
 /** An op: at, next, start and end of the new bytes among the literals. */
 const STRIDE = 4
@@ -257,36 +258,21 @@ interface Recording {
   readonly byteLength: number
 }
 
-/** New bytes, measured but not yet written: `byteLength` of them go wherever the caller has room. */
-export class Splice {
+/** New bytes, from old ones and a recording. */
+export class Splice extends Unwritten {
   readonly byteLength: number
   readonly #source: Uint8Array
   readonly #tape: Tape
   readonly #opsLength: number
-  #giveBack: (() => void) | undefined
 
   constructor(source: Uint8Array, { tape, opsLength, byteLength }: Recording, giveBack: () => void) {
+    super(giveBack)
     this.byteLength = byteLength
     this.#source = source
     this.#tape = tape
     this.#opsLength = opsLength
-    this.#giveBack = giveBack
   }
 
-  /** Gives the recording back to be used again: the splice must not be written after that. Never owed. */
-  release(): void {
-    this.#giveBack?.()
-    this.#giveBack = undefined
-  }
-
-  /** The new bytes in memory of their own. */
-  toBytes(): Uint8Array {
-    const bytes = Buffer.allocUnsafeSlow(this.byteLength)
-    this.write(bytes, 0)
-    return bytes
-  }
-
-  /** Writes the `byteLength` new bytes to `target` from `offset` on. */
   write(target: Uint8Array, offset: number): void {
     const { ops, literals } = this.#tape
     const source = viewed(this.#source)

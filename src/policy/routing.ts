@@ -1,6 +1,7 @@
 /** What `route` gives, and its tally from the verdicts of one request. */
 import type { HeldParcel } from '../otlp/parcel.ts'
 import type { Signal } from '../otlp/signal.ts'
+import type { Unwritten } from '../otlp/unwritten.ts'
 import type { TallyRow } from '../telemetry/tally.ts'
 import type { Finding } from './finding.ts'
 import type { Sighting } from './sightings.ts'
@@ -15,14 +16,6 @@ export interface RoutedParcel {
   readonly items: number
   /** The parcel's bytes, or how to make them; undefined if they are the request's own. */
   readonly content: Unwritten | Uint8Array | undefined
-}
-
-/** Bytes that are measured but not yet written. Whoever has written them says so, and their memory is used again. */
-export interface Unwritten {
-  readonly byteLength: number
-  write(target: Uint8Array, offset: number): void
-  toBytes(): Uint8Array
-  release(): void
 }
 
 export interface Routing {

@@ -8,6 +8,7 @@ import t from 'tap'
 import { compileModule, KERNEL_MODULES } from '../../scripts/kernel.ts'
 import { createKernel, moduleOf } from '../../src/otlp/kernel.ts'
 import * as numbers from '../../src/policy/kernel-numbers.ts'
+import { ATTRIBUTE, COUNT, EVENT, EVENT_COUNT, TEXT } from '../../src/policy/plan.ts'
 import { root } from './source.ts'
 
 for (const module of KERNEL_MODULES) {
@@ -31,6 +32,8 @@ t.test('both sides of the kernel know the same numbers', async (t) => {
   const kernel = createKernel(moduleOf(new URL('../../src/policy/spans.wasm', import.meta.url)))
   for (const [name, value] of Object.entries(numbers)) t.equal(kernel.constant(name), value, name)
   t.ok(Object.keys(numbers).length > 30)
+  const kinds = { ATTRIBUTE, TEXT, COUNT, EVENT, EVENT_COUNT }
+  for (const [name, value] of Object.entries(kinds)) t.equal(kernel.constant(`FIELD_${name}`), value, name)
 })
 
 t.test('what is missing in a module is named', async (t) => {

@@ -7,6 +7,7 @@
 import { copyRange, type Viewed, viewed } from '../../otlp/copy.ts'
 import { LEN, tagOf } from '../../otlp/cursor.ts'
 import { varintSize, writeVarint } from '../../otlp/splice.ts'
+import { Unwritten } from '../../otlp/unwritten.ts'
 
 // ResourceLogs and ResourceSpans, ScopeLogs and ScopeSpans have these fields in common.
 const RESOURCES = tagOf(1, LEN)
@@ -29,33 +30,18 @@ export interface ResourceEntry {
   readonly scopes: ScopeEntry[]
 }
 
-export class StagedRequest {
+export class StagedRequest extends Unwritten {
   readonly byteLength: number
   readonly #staged: Viewed
   readonly #resources: readonly ResourceEntry[]
-  #giveBack: (() => void) | undefined
 
   constructor(staged: Uint8Array, resources: readonly ResourceEntry[], giveBack: () => void) {
+    super(giveBack)
     this.#staged = viewed(staged)
     this.#resources = resources
-    this.#giveBack = giveBack
     this.byteLength = resources.reduce((sum, resource) => sum + fieldSize(sizeOf(resource)), 0)
   }
 
-  /** Gives the buffer back to be used again: the request must not be written after that. Never owed. */
-  release(): void {
-    this.#giveBack?.()
-    this.#giveBack = undefined
-  }
-
-  /** The request in memory of its own. */
-  toBytes(): Uint8Array {
-    const bytes = Buffer.allocUnsafeSlow(this.byteLength)
-    this.write(bytes, 0)
-    return bytes
-  }
-
-  /** Writes its `byteLength` bytes to `target` from `offset` on. */
   write(target: Uint8Array, offset: number): void {
     const into = viewed(target)
     let to = offset
