@@ -7,7 +7,8 @@
 import { type TSchema, Type } from 'typebox'
 import { TRACE_PLACES } from '../policy/place.ts'
 
-const text = (kind: string, description: string): TSchema => Type.String({ 'x-laneway': kind, description })
+const text = (kind: string, description: string): TSchema =>
+  Type.String({ 'x-laneway': kind, minLength: 1, description })
 const closed = (keys: Readonly<Record<string, TSchema>>): TSchema =>
   Type.Object({ ...keys }, { additionalProperties: false })
 

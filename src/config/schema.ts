@@ -36,7 +36,10 @@ const optional = (schema: TSchema, description: string, fallback?: unknown): TOp
     }),
   )
 
-const text = (kind = 'text'): TSchema => Type.String({ 'x-laneway': kind })
+/** A text of a kind that has a meaning is never empty. */
+const text = (kind: string): TSchema => Type.String({ 'x-laneway': kind, minLength: 1 })
+const anyText: TSchema = Type.String({ 'x-laneway': 'text' })
+const secret: TSchema = Type.String({ 'x-laneway': 'secret' })
 const patterned = (kind: string, pattern: string): TSchema =>
   Type.String({ 'x-laneway': kind, pattern: `${pattern}|${REFERENCE_PATTERN}` })
 const size: TSchema = patterned('size', SIZE_PATTERN)
@@ -122,7 +125,7 @@ const admin = map({
     text('address'),
     'A second address with /livez, /readyz and /metrics alone; it may be public.',
   ),
-  token: optional(text('secret'), 'Bearer token that the admin port asks for. Best as `${file:/path}`.'),
+  token: optional(secret, 'Bearer token that the admin port asks for. Best as `${file:/path}`.'),
   tap_values: optional(boolean, 'Lets `laneway tap` show values, not only keys.', false),
 })
 
@@ -130,7 +133,7 @@ const targetPath = Type.Union([
   text('ottl_path'),
   map({
     path: text('ottl_path'),
-    except: optional(list(text()), 'Values that do not count as present.'),
+    except: optional(list(anyText), 'Values that do not count as present.'),
   }),
 ])
 
@@ -195,7 +198,7 @@ const fieldRule = Type.Unsafe<unknown>({
 
 const family = map({
   targets: list(text('target')),
-  owner: optional(text(), 'Who answers for this family.'),
+  owner: optional(anyText, 'Who answers for this family.'),
 })
 
 const policy = map({
@@ -204,7 +207,7 @@ const policy = map({
     'What ships with Laneway; the keys below override it one by one.',
     'codex',
   ),
-  namespace: optional(text(), 'Targets in it are ours; all others are foreign.'),
+  namespace: optional(anyText, 'Targets in it are ours; all others are foreign.'),
   match: optional(
     word('segment', 'prefix'),
     '`segment`: `a.b` owns `a.b` and `a.b.c`. `prefix`: the raw string prefix.',
@@ -315,7 +318,7 @@ const otlpHttp = map({
   encoding: optional(word('proto', 'json'), 'Protobuf, or OTLP/JSON.', 'proto'),
   compression: optional(word('gzip', 'zstd', 'none'), 'Of request bodies.', 'gzip'),
   headers: optional(
-    named('^.+$', text('secret')),
+    named('^.+$', secret),
     'Sent with each request. `${file:}` is read again when the file changes, and on 401.',
   ),
   timeout: optional(duration, 'For one try, reply included.', '30s'),
@@ -387,7 +390,7 @@ export const CONFIG_SCHEMA: TSchema = Type.Object(
     ),
     exporters: optional(exporters, 'Destinations, each with its own queue.'),
     hash_key: optional(
-      text('secret'),
+      secret,
       'Key of the `hash` verb, at least 32 bytes. Not given: made once, in storage.directory.',
     ),
     telemetry: optional(telemetry, 'What Laneway says of itself.'),

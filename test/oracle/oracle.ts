@@ -93,7 +93,7 @@ function mergeInto(
   const reader = protobuf.Reader.create(bytes)
   while (reader.pos < reader.len) {
     const start = reader.pos
-    const tag = varint(reader)
+    const tag = boundedVarint(reader)
     const number = tag >> 3n
     const wireType = Number(tag & 7n)
     if (number === 0n || number >= 1n << 29n) throw new Error('illegal field number')
@@ -189,7 +189,7 @@ function readScalar(scalar: string, reader: protobuf.Reader): OracleValue {
 
 /** The bytes behind a length. protobufjs's own refuses lengths that are written in more than five bytes. */
 export function delimited(reader: protobuf.Reader): Uint8Array {
-  const length = varint(reader)
+  const length = boundedVarint(reader)
   if (length > BigInt(reader.len - reader.pos)) throw new RangeError('length past the end')
   const bytes = reader.buf.subarray(reader.pos, reader.pos + Number(length))
   reader.pos += bytes.length
@@ -204,6 +204,14 @@ export function skip(reader: protobuf.Reader, wireType: number): void {
 
 function varint(reader: protobuf.Reader): bigint {
   return BigInt(reader.uint64().toString())
+}
+
+/** A tag's or a length's varint: parsers refuse one of over 64 bits, while of a value they drop what is beyond. */
+function boundedVarint(reader: protobuf.Reader): bigint {
+  const start = reader.pos
+  const value = varint(reader)
+  if (reader.pos - start === 10 && reader.buf[reader.pos - 1] > 1) throw new Error('varint over 64 bits')
+  return value
 }
 
 function encodeType(type: protobuf.Type, object: OracleMessage): Uint8Array {
