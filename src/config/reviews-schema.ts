@@ -6,13 +6,9 @@
  */
 import { type TSchema, Type } from 'typebox'
 import { TRACE_PLACES } from '../policy/place.ts'
+import { type Keys, list, map, named, optional, text } from './schema-words.ts'
 
-const text = (kind: string, description: string): TSchema =>
-  Type.String({ 'x-laneway': kind, minLength: 1, description })
-const closed = (keys: Readonly<Record<string, TSchema>>): TSchema =>
-  Type.Object({ ...keys }, { additionalProperties: false })
-
-const decided: Readonly<Record<string, TSchema>> = {
+const decided: Keys = {
   by: text('person', 'Who decided.'),
   at: text('time', 'When, as `2026-01-31T12:00:00Z`.'),
   reason: text('reason', 'Why, in a sentence that the next reader understands.'),
@@ -22,14 +18,14 @@ const decision: TSchema = Type.Unsafe<unknown>({
   description: '`accept` or `reject`.',
 })
 
-const target = closed({
+const target = map({
   decision,
   family: Type.Optional(text('family', 'Of an accepted target: the family that it is of from now on.')),
   new_family: Type.Optional(Type.Boolean({ description: 'Whether this review makes the family.' })),
   ...decided,
 })
 
-const field = closed({
+const field = map({
   key: text('key', 'The key of the attribute, whole.'),
   on: Type.Unsafe<unknown>({ enum: [...TRACE_PLACES], description: 'The place that it is in.' }),
   family: Type.Optional(text('family', 'Only on items of this family.')),
@@ -39,36 +35,11 @@ const field = closed({
 
 export const REVIEWS_SCHEMA: TSchema = Type.Object(
   {
-    targets: Type.Optional(
-      Type.Union(
-        [
-          Type.Unsafe<unknown>({
-            type: 'object',
-            patternProperties: { '^.+$': target },
-            additionalProperties: false,
-          }),
-          Type.Null(),
-        ],
-        { description: 'Subsystems, by target: accepted into a family, or rejected.' },
-      ),
-    ),
-    fields: Type.Optional(
-      Type.Union([Type.Array(field), Type.Null()], {
-        description: 'Fields of traces lanes that no line of the policy decides on.',
-      }),
-    ),
-    dismissed: Type.Optional(
-      Type.Union(
-        [
-          Type.Unsafe<unknown>({
-            type: 'object',
-            patternProperties: { '^[0-9a-f]{12}$': closed(decided) },
-            additionalProperties: false,
-          }),
-          Type.Null(),
-        ],
-        { description: 'Findings, by id, about which there is nothing to be done.' },
-      ),
+    targets: optional(named('^.+$', target), 'Subsystems, by target: accepted into a family, or rejected.'),
+    fields: optional(list(field), 'Fields of traces lanes that no line of the policy decides on.'),
+    dismissed: optional(
+      named('^[0-9a-f]{12}$', map(decided)),
+      'Findings, by id, about which there is nothing to be done.',
     ),
   },
   {

@@ -5,54 +5,28 @@
  * This file is the source; `scripts/schema.ts` writes it to `config/laneway.schema.json`, which editors read
  * and which `check.ts` walks at start. It is never loaded at run time: typebox costs 20 MiB and 100 ms.
  * Relations between values (a lane's exporter exists, min ≤ max) are not here but in the `map-*` files.
- *
- * `x-laneway` names a text's kind (size, duration, …), by which `check.ts` reads it and says what is due.
  */
-import { type TOptional, type TSchema, Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { PLACES } from '../policy/place.ts'
-import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
-
-/** A value with a reference in it can be of any kind: what it becomes is known at start only. */
-const REFERENCE_PATTERN = '\\$\\{(env|file):'
-
-type Keys = Readonly<Record<string, TSchema>>
-
-const map = (keys: Keys): TSchema => Type.Object({ ...keys }, { additionalProperties: false })
-const list = (items: TSchema): TSchema => Type.Array(items)
-const oneOrMany = (item: TSchema): TSchema => Type.Union([item, Type.Array(item)])
-const named = (pattern: string, value: TSchema): TSchema =>
-  Type.Unsafe<unknown>({
-    type: 'object',
-    patternProperties: { [pattern]: value },
-    additionalProperties: false,
-  })
-
-/** A key that may be left out, or left without a value. */
-const optional = (schema: TSchema, description: string, fallback?: unknown): TOptional<TSchema> =>
-  Type.Optional(
-    Type.Union([schema, Type.Null()], {
-      description,
-      ...(fallback === undefined ? {} : { default: fallback }),
-    }),
-  )
-
-/** A text of a kind that has a meaning is never empty. */
-const text = (kind: string): TSchema => Type.String({ 'x-laneway': kind, minLength: 1 })
-const anyText: TSchema = Type.String({ 'x-laneway': 'text' })
-const secret: TSchema = Type.String({ 'x-laneway': 'secret' })
-const patterned = (kind: string, pattern: string): TSchema =>
-  Type.String({ 'x-laneway': kind, pattern: `${pattern}|${REFERENCE_PATTERN}` })
-const size: TSchema = patterned('size', SIZE_PATTERN)
-const duration: TSchema = patterned('duration', DURATION_PATTERN)
-const age: TSchema = patterned('age', DURATION_PATTERN)
-const reference: TSchema = Type.String({ pattern: REFERENCE_PATTERN, 'x-laneway': 'reference' })
-const word = (...words: readonly string[]): TSchema =>
-  Type.Union([Type.Unsafe<unknown>({ enum: words }), reference])
-const boolean: TSchema = Type.Union([Type.Boolean(), reference])
-const integer = (minimum: number, maximum: number): TSchema =>
-  Type.Union([Type.Integer({ minimum, maximum }), reference])
-const number = (minimum: number, maximum: number): TSchema =>
-  Type.Union([Type.Number({ minimum, maximum }), reference])
+import {
+  age,
+  anyText,
+  boolean,
+  duration,
+  integer,
+  type Keys,
+  list,
+  map,
+  named,
+  number,
+  oneOrMany,
+  optional,
+  reference,
+  secret,
+  size,
+  text,
+  word,
+} from './schema-words.ts'
 
 const receivers = map({
   otlp: optional(
