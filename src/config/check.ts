@@ -25,6 +25,7 @@ export interface SchemaNode {
   readonly minProperties?: number
   readonly maxProperties?: number
   readonly items?: SchemaNode
+  readonly minLength?: number
   readonly minimum?: number
   readonly maximum?: number
 }
@@ -132,11 +133,12 @@ class Walk {
     }
     if (branches.some(({ type }) => type === 'boolean') && booleanOf(node) !== undefined) return
     const textual = branches.find((branch) => branch.type === 'string' && branch['x-laneway'] !== 'reference')
-    if (textual !== undefined) this.text(node, textual['x-laneway'] ?? 'text', path)
+    if (textual !== undefined) this.text(node, textual, path)
     else this.fail(node, path, `must be ${dueOf(branches)}${guess(node, [])}`)
   }
 
-  private text(node: ScalarNode, kind: string, path: readonly string[]): void {
+  private text(node: ScalarNode, schema: SchemaNode, path: readonly string[]): void {
+    const { 'x-laneway': kind = 'text', minLength = 0 } = schema
     const { value } = node
     if (typeof value !== 'string') {
       if (kind === 'size' && typeof value === 'number') this.fail(node, path, bareSizeMessage(value, node))
@@ -154,7 +156,7 @@ class Walk {
       if (ms === undefined) this.fail(node, path, `must be ${KIND_WORDS[kind]}; units are ms, s, m, h`)
       else if (kind === 'duration' && ms > TIMER_MS_MAX)
         this.fail(node, path, 'is too long; write 596h or less')
-    } else if (value === '' && kind !== 'text' && kind !== 'secret') {
+    } else if (value.length < minLength) {
       this.fail(node, path, `is empty; write ${KIND_WORDS[kind]}`)
     }
   }
